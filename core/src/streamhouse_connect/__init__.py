@@ -1,0 +1,89 @@
+"""StreamHouse Connect: moves records from topics into destinations, exactly once. The public API."""
+
+from streamhouse_connect.brokers import (
+    Appended,
+    Broker,
+    Committed,
+    Consumer,
+    NewRecords,
+    RebalanceListener,
+    Topic,
+)
+from streamhouse_connect.config import OptionInfo, Size, option
+from streamhouse_connect.definitions import Definition, DefinitionStore, TargetState
+from streamhouse_connect.errors import (
+    ConfigError,
+    ConflictError,
+    DeliveryError,
+    FatalError,
+    NotFoundError,
+    PluginError,
+    Problem,
+    RejectedBatch,
+    RejectedRecords,
+    RetriableError,
+    StreamHouseError,
+    Superseded,
+)
+from streamhouse_connect.formatters import Formatter
+from streamhouse_connect.objects import ObjectConfig, ObjectInfo, ObjectSink
+from streamhouse_connect.partitioners import Partitioner
+from streamhouse_connect.plugins.specs import hookimpl
+from streamhouse_connect.records import NO_TIMESTAMP, Batch, Headers, Record, Span, TopicPartition
+from streamhouse_connect.runtime.info import ConnectorInfo, PartitionInfo, TaskInfo
+from streamhouse_connect.runtime.states import State
+from streamhouse_connect.secrets import MASK, Secret, SecretUrl
+from streamhouse_connect.sinks import Batching, BlockingSink, Guarantee, Sink, SinkContext, StateStore
+
+__all__ = [
+    "MASK",
+    "NO_TIMESTAMP",
+    "Appended",
+    "Batch",
+    "Batching",
+    "BlockingSink",
+    "Broker",
+    "Committed",
+    "ConfigError",
+    "ConflictError",
+    "ConnectorInfo",
+    "Consumer",
+    "Definition",
+    "DefinitionStore",
+    "DeliveryError",
+    "FatalError",
+    "Formatter",
+    "Guarantee",
+    "Headers",
+    "NewRecords",
+    "NotFoundError",
+    "ObjectConfig",
+    "ObjectInfo",
+    "ObjectSink",
+    "OptionInfo",
+    "PartitionInfo",
+    "Partitioner",
+    "PluginError",
+    "Problem",
+    "RebalanceListener",
+    "Record",
+    "RejectedBatch",
+    "RejectedRecords",
+    "RetriableError",
+    "Secret",
+    "SecretUrl",
+    "Sink",
+    "SinkContext",
+    "Size",
+    "Span",
+    "State",
+    "StateStore",
+    "StreamHouseError",
+    "Superseded",
+    "TargetState",
+    "TaskInfo",
+    "Topic",
+    "TopicPartition",
+    "hookimpl",
+    "option",
+]

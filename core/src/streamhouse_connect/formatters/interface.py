@@ -1,0 +1,41 @@
+"""The contract of a formatter: how a batch becomes the bytes of one file. Knows nothing of where files go."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, BinaryIO, ClassVar, Generic, TypeVar
+
+if TYPE_CHECKING:
+    from streamhouse_connect.records import Batch
+
+__all__ = ["Formatter"]
+
+C = TypeVar("C")
+
+
+class Formatter(ABC, Generic[C]):
+    """Writes files in one format. Its methods block and are called in threads, possibly several at a time."""
+
+    name: ClassVar[str]
+    """The value of the option `format`."""
+    config_class: ClassVar[type]
+    extension: str
+    """With its dot: `.parquet`."""
+    content_type: str
+
+    def __init__(self, config: C) -> None:
+        self.config = config
+
+    @abstractmethod
+    def format(self, batch: Batch, out: BinaryIO) -> None:
+        """Write one complete file with every record of the batch, in order.
+
+        :raises RejectedRecords: for records that the format can't hold; what is in `out` by then is discarded.
+        """
+
+    @abstractmethod
+    def count(self, source: BinaryIO) -> int:
+        """Return the number of records in a complete file that this formatter wrote earlier.
+
+        :raises ValueError: if it is no such file.
+        """

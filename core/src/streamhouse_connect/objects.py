@@ -1,0 +1,126 @@
+"""ObjectSink: routes records, formats each route's batch, and creates one object for it, exactly once.
+
+The name of an object is a function of what it starts with, and it is only created if absent: writing the same batch
+again, after a crash or a lost answer, meets the object that is already there.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import uuid
+from abc import abstractmethod
+from typing import TYPE_CHECKING, ClassVar, Final, Literal, TypeVar
+
+import attrs
+
+from streamhouse_connect.config import option
+from streamhouse_connect.sinks import Batching, Sink
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from streamhouse_connect.formatters import Formatter
+    from streamhouse_connect.partitioners import Partitioner
+    from streamhouse_connect.records import Batch
+    from streamhouse_connect.sinks import SinkContext
+
+__all__ = ["ObjectConfig", "ObjectInfo", "ObjectSink"]
+
+C = TypeVar("C")
+
+_NAMESPACE: Final = uuid.UUID("5c0f9a43-8c1c-5c0e-9d0e-3a4f2d0c7b11")
+
+
+@attrs.frozen(kw_only=True)
+class ObjectConfig:
+    """The options that every object sink has; their values are names of plugins."""
+
+    format: str = option("format", default="json", doc="The format of the files: json, parquet or avro.")
+    partitioning: str = option("partitioning", default="none", doc="How records are filed: none, hourly or daily.")
+
+
+@attrs.frozen
+class ObjectInfo:
+    """What an object holds; enough to recognise it later as one's own."""
+
+    identity: str
+    """Connector uid, epoch and topic id."""
+    topic: str
+    partition: int
+    first_offset: int
+    last_offset: int
+    count: int
+    content_type: str
+
+
+class ObjectSink(Sink[C]):
+    """The base of sinks whose destination holds files."""
+
+    batching: ClassVar[Batching] = Batching.PER_ROUTE
+    defaults: ClassVar[Mapping[str, object]] = {
+        "batch.size": 10_000,
+        "batch.bytes": 64 << 20,
+        "batch.interval_ms": 60_000,
+    }
+    null_values: ClassVar[Literal["skip", "pass"]] = "skip"
+
+    def __init__(self, config: C, *, formatter: Formatter[object], partitioner: Partitioner[object]) -> None:
+        super().__init__(config)
+        self.formatter = formatter
+        self.partitioner = partitioner
+        self.in_flight = 4
+        self._context: SinkContext
+
+    async def open(self, context: SinkContext) -> None:
+        self._context = context
+
+    def route(self, batch: Batch) -> Sequence[tuple[str, Sequence[int]]]:
+        topic = batch.spans[0].tp.topic
+        return [(f"{topic}/{path}" if path else topic, indexes) for path, indexes in self.partitioner.split(batch)]
+
+    async def write(self, batch: Batch) -> int | None:
+        info = self._info(batch)
+        key = f"{batch.path}/batch-{self._uuid(batch, info)}{self.formatter.extension}"
+        body = await asyncio.to_thread(self._format, batch)
+
+        if await self.create(key, body, info):
+            return None
+
+        return await self.held(key, batch, info)
+
+    @abstractmethod
+    async def create(self, key: str, body: memoryview, info: ObjectInfo) -> bool:
+        """Create the object, durably, if there is none of that key; return whether it was created.
+
+        `key` is relative to the connector's prefix or directory.
+        """
+
+    @abstractmethod
+    async def held(self, key: str, batch: Batch, info: ObjectInfo) -> int:
+        """Return the offset up to which the object that is already there holds the batch's route (last offset + 1).
+
+        :raises FatalError: if the object is not this connector's.
+        """
+
+    def _format(self, batch: Batch) -> memoryview:
+        out = io.BytesIO()
+        self.formatter.format(batch, out)
+        return out.getbuffer()
+
+    def _info(self, batch: Batch) -> ObjectInfo:
+        tp = batch.spans[0].tp
+        context = self._context
+
+        return ObjectInfo(
+            identity=f"{context.uid}/{context.epoch}/{context.topic_ids[tp.topic]}",
+            topic=tp.topic,
+            partition=tp.partition,
+            first_offset=batch.offsets[0],
+            last_offset=batch.offsets[-1],
+            count=len(batch),
+            content_type=self.formatter.content_type,
+        )
+
+    def _uuid(self, batch: Batch, info: ObjectInfo) -> uuid.UUID:
+        return uuid.uuid5(_NAMESPACE, f"{info.identity}/{info.partition}/{batch.path}/{info.first_offset}")

@@ -1,0 +1,112 @@
+"""Values that must never be shown: how they print, how they are masked in an answer, and what a message must not say.
+
+This module knows nothing of options or connectors; `config` decides which values are secret.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Final
+from urllib.parse import quote, unquote, urlsplit
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+__all__ = ["MASK", "Redactor", "Secret", "SecretUrl"]
+
+MASK: Final = "********"
+"""What is shown where a secret stands."""
+
+# The password ends at the last @: an unencoded one may itself hold / or @.
+_USERINFO = re.compile(r"(?P<before>://[^:@/?#]*:)(?P<secret>.*)(?P<after>@)", re.DOTALL)
+_QUERY = re.compile(r"(?P<before>[?&][^=&#]*(?:password|secret|token|key)=)(?P<secret>[^&#]*)", re.IGNORECASE)
+
+
+class Secret:
+    """A value that prints as a mask; `reveal()` gives it to the client library that needs it."""
+
+    __slots__ = ("_value",)
+
+    def __init__(self, value: str) -> None:
+        self._value = value
+
+    def reveal(self) -> str:
+        """Return the secret itself."""
+        return self._value
+
+    def masked(self) -> str:
+        """Return what may be shown."""
+        return MASK
+
+    def secrets(self) -> frozenset[str]:
+        """Return every text that must not appear in a message, in each spelling a client library may use."""
+        return frozenset({self._value} - {""})
+
+    def restored(self, stored: Secret) -> Secret | None:
+        """Fill in what is masked here from `stored`; None if the two do not belong together."""
+        return stored if self._value == MASK else self
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.masked()!r})"
+
+    def __str__(self) -> str:
+        return self.masked()
+
+    def __eq__(self, other: object) -> bool:
+        return type(other) is type(self) and other._value == self._value  # type: ignore[attr-defined]  # same type
+
+    def __hash__(self) -> int:
+        return hash((type(self), self._value))
+
+
+class SecretUrl(Secret):
+    """A URL whose password, in the user part or in the query, is masked; the rest is shown."""
+
+    __slots__ = ()
+
+    def masked(self) -> str:
+        """Return the URL with its passwords masked."""
+        value = _USERINFO.sub(rf"\g<before>{MASK}\g<after>", self._value)
+        return _QUERY.sub(rf"\g<before>{MASK}", value)
+
+    def secrets(self) -> frozenset[str]:
+        """Return the passwords in the URL, as written and decoded."""
+        found = [m["secret"] for pattern in (_USERINFO, _QUERY) for m in pattern.finditer(self._value)]
+        return frozenset(text for raw in found for text in (raw, unquote(raw), quote(unquote(raw), safe="")) if text)
+
+    def origin(self) -> tuple[str, str | None, str | None, int | None] | None:
+        """Return scheme, user, host and port: where the password is sent; None for what is not a URL."""
+        try:
+            parts = urlsplit(self.masked())
+            return parts.scheme, parts.username, parts.hostname, parts.port
+        except ValueError:
+            return None
+
+    def restored(self, stored: Secret) -> Secret | None:
+        """Fill in the masked passwords from `stored`; None unless both have the same scheme, user, host and port."""
+        if MASK not in self._value:
+            return self
+
+        if not isinstance(stored, SecretUrl) or self.origin() is None or self.origin() != stored.origin():
+            return None
+
+        value = self._value
+
+        for pattern in (_USERINFO, _QUERY):
+            kept = {m["before"]: m["secret"] for m in pattern.finditer(stored.reveal())}
+            value = pattern.sub(lambda m, kept=kept: m[0].replace(MASK, kept.get(m["before"], MASK)), value)  # type: ignore[misc]  # bound default
+
+        return SecretUrl(value) if MASK not in value else None
+
+
+class Redactor:
+    """Takes known secrets out of a text."""
+
+    def __init__(self, secrets: Iterable[Secret]) -> None:
+        texts = {text for secret in secrets for text in secret.secrets()}
+        longest_first = sorted(texts, key=len, reverse=True)
+        self._pattern = re.compile("|".join(map(re.escape, longest_first))) if longest_first else None
+
+    def __call__(self, text: str) -> str:
+        """Return `text` with every known secret masked."""
+        return self._pattern.sub(MASK, text) if self._pattern else text

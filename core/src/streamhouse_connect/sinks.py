@@ -1,0 +1,200 @@
+"""The contract of a sink: what a destination has to do, and what the runtime does for it.
+
+A sink author writes `write`; the runtime buffers, retries, splits, dead-letters, commits, pauses and restarts.
+
+    class WebhookSink(Sink[WebhookConfig]):
+        name = "webhook-sink"
+        config_class = WebhookConfig
+
+        async def write(self, batch: Batch) -> None:
+            await post(self.config.url.reveal(), [record.value for record in batch])
+
+The life of a sink is one run of one task, on one event loop, which it has for itself:
+
+    __init__ → open → resume → (route →) write … skip … → release → close
+
+This module knows nothing of the runtime, of brokers or of plugins.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import enum
+from abc import ABC, abstractmethod
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, ClassVar, Generic, Literal, Protocol, TypeVar
+
+import attrs
+
+if TYPE_CHECKING:
+    import logging
+    from collections.abc import Callable, Collection, Mapping, Sequence
+
+    from streamhouse_connect.records import Batch, TopicPartition
+
+__all__ = ["Batching", "BlockingSink", "Guarantee", "Sink", "SinkContext", "StateStore"]
+
+C = TypeVar("C")
+R = TypeVar("R")
+
+
+class Batching(enum.Enum):
+    """How the runtime cuts batches for a sink."""
+
+    MIXED = "mixed"
+    """Any spans of any partitions; up to `in_flight` successive batches at a time, committed as the contiguous prefix."""
+
+    PER_ROUTE = "per route"
+    """One span and one path a batch; one write in flight for each (partition, path), `in_flight` in all."""
+
+
+@attrs.frozen
+class Guarantee:
+    """What a sink promises with a configuration, and why it is that and not more."""
+
+    level: Literal["exactly-once", "effectively-once", "at-least-once"]
+    reason: str
+
+
+class StateStore(Protocol):
+    """Small durable values of one connector, such as a learned schema; kept with its definition."""
+
+    async def get(self, key: str) -> tuple[bytes, int] | None:
+        """Return the value and its version."""
+
+    async def put(self, key: str, value: bytes, *, expected: int | None) -> int:
+        """Store a value if its version is still `expected` (None: if there is none) and return the new version.
+
+        :raises ConflictError: if somebody else was first; get again and merge.
+        """
+
+
+@attrs.frozen
+class SinkContext:
+    """What a sink may know of the connector that it works for."""
+
+    connector: str
+    uid: str
+    """Minted when the connector is created: two connectors never share one, a restart keeps it."""
+    epoch: int
+    """Raised when offsets are reset or the meaning of a path changes: what was written before is not met again."""
+    topic_ids: Mapping[str, str]
+    """Topic → the broker's id of it; grows before `resume` is called with a new topic's partitions."""
+    log: logging.LoggerAdapter[logging.Logger]
+    count: Callable[[str, int], None]
+    """Add to the metric `connector_sink_events_total{event=…}`: `count("unknown_field", 3)`."""
+    state: StateStore
+
+
+class Sink(ABC, Generic[C]):
+    """A destination.
+
+    `write` and the other methods raise the errors of `streamhouse_connect.errors`, which name what the runtime shall do;
+    built-in `ConnectionError` and `TimeoutError` mean "later", any other exception fails the task.
+    """
+
+    name: ClassVar[str]
+    """The connector class users write, such as `s3-sink`."""
+    aliases: ClassVar[tuple[str, ...]] = ()
+    """Other spellings that are accepted and answered by `name`."""
+    config_class: ClassVar[type]
+    """An attrs class whose fields are `option()`s."""
+    batching: ClassVar[Batching] = Batching.MIXED
+    defaults: ClassVar[Mapping[str, object]] = {}
+    """Defaults of the runtime's own options: `{"batch.size": 10_000}`."""
+    null_values: ClassVar[Literal["skip", "pass"]] = "skip"
+    """Whether tombstones reach `write`; "skip": the runtime counts them and moves the offset."""
+    in_flight: int = 1
+    """The number of writes at a time; may be set by `__init__` or `open`."""
+
+    def __init__(self, config: C) -> None:
+        self.config = config
+
+    @classmethod
+    def guarantee(cls, config: C) -> Guarantee:  # noqa: ARG003 - for those who override it
+        """Return what this sink promises with `config`."""
+        return Guarantee("at-least-once", f"{cls.name} does not say how it recognises a record written before")
+
+    async def open(self, context: SinkContext) -> None:
+        """Connect, and verify that the destination is usable.
+
+        :raises RetriableError: to be called again, on a new instance, after a backoff.
+        :raises FatalError: if somebody has to change something first.
+        """
+
+    async def resume(self, partitions: Collection[TopicPartition]) -> Mapping[TopicPartition, int]:  # noqa: ARG002
+        """Return the next offset of each newly assigned partition for which the destination itself keeps it.
+
+        It wins over the broker's committed offset, ahead or behind.
+        """
+        return {}
+
+    def route(self, batch: Batch) -> Sequence[tuple[str, Sequence[int]]]:
+        """Split a batch of one partition into (path, ascending indexes); a pure function of the records.
+
+        Every index appears once. Only sinks with `Batching.PER_ROUTE` are asked. Runs in a thread of its own.
+
+        :raises RejectedRecords: for records that have no route.
+        """
+        return [("", range(len(batch)))]
+
+    @abstractmethod
+    async def write(self, batch: Batch) -> int | None:
+        """Write the batch; to return means that all of it is durable.
+
+        With `Batching.PER_ROUTE` it may return a later offset than the batch's: the route is already durable up to
+        there, and the runtime drops what is below. Or an earlier one: what is below it is durable, and the rest is
+        written again as a batch of its own.
+
+        :raises RetriableError: nothing is known to be wrong with the records.
+        :raises RejectedRecords: these records can never be written.
+        :raises RejectedBatch: one of these records can never be written.
+        :raises Superseded: another task has taken partitions over.
+        """
+
+    async def skip(self, offsets: Mapping[TopicPartition, int]) -> None:
+        """Note progress made without a write: everything was filtered or dead-lettered. For sinks that keep offsets."""
+
+    async def release(self, partitions: Collection[TopicPartition]) -> None:
+        """Forget what is known about partitions that were revoked or lost."""
+
+    async def reset(self, offsets: Mapping[TopicPartition, int | None]) -> None:
+        """Take over offsets that an operator altered while the connector was stopped; None deletes."""
+
+    async def close(self) -> None:
+        """Let go of everything; called always, also after a failed `open`, and harmless to repeat."""
+
+
+class BlockingSink(Sink[C]):
+    """A sink over a client library without async: the `*_blocking` methods run in a thread that the sink owns."""
+
+    def __init__(self, config: C) -> None:
+        super().__init__(config)
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix=self.name)
+
+    def open_blocking(self, context: SinkContext) -> None:
+        """Connect; see `Sink.open`."""
+
+    @abstractmethod
+    def write_blocking(self, batch: Batch) -> int | None:
+        """Write the batch; see `Sink.write`."""
+
+    def close_blocking(self) -> None:
+        """Disconnect; see `Sink.close`."""
+
+    async def open(self, context: SinkContext) -> None:
+        await self._run(lambda: self.open_blocking(context))
+
+    async def write(self, batch: Batch) -> int | None:
+        return await self._run(lambda: self.write_blocking(batch))
+
+    async def close(self) -> None:
+        try:
+            await self._run(self.close_blocking)
+        except RuntimeError:  # closed before: the thread takes no more work
+            return
+
+        self._thread.shutdown(wait=False)
+
+    async def _run(self, work: Callable[[], R]) -> R:
+        return await asyncio.get_running_loop().run_in_executor(self._thread, work)

@@ -1,0 +1,5 @@
+"""For the tests of plugins: factories, fakes and conformance suites. Nothing in the product imports it."""
+
+from streamhouse_connect.testing.factories import MemoryStateStore, make_batch, make_context
+
+__all__ = ["MemoryStateStore", "make_batch", "make_context"]
