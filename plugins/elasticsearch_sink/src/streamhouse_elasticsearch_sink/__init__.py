@@ -1,0 +1,1 @@
+"""The elasticsearch-sink: writes documents to Elasticsearch indices."""

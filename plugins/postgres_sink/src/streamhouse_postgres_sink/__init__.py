@@ -1,0 +1,1 @@
+"""The postgres-sink: writes rows to PostgreSQL tables."""

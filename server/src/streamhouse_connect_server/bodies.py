@@ -1,0 +1,155 @@
+"""JSON in: reads a request's body within a limit, and says everything that is wrong with it at once.
+
+Knows nothing of what the bodies mean.
+"""
+
+from __future__ import annotations
+
+import re
+import difflib
+from typing import TYPE_CHECKING, Any, Final, TypeVar, get_args, get_origin
+
+import msgspec
+
+from streamhouse_connect import Problem
+from streamhouse_connect_server.errors import RequestError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from starlette.requests import Request
+
+__all__ = ["invalid", "parse", "parse_object", "read_json", "shorten", "unknown_key"]
+
+S = TypeVar("S", bound=msgspec.Struct)
+
+_JSON = re.compile(r"application/(?:[a-z0-9!#$&^_.+-]+\+)?json", re.IGNORECASE)
+_CHARSET = re.compile(r";\s*charset\s*=\s*\"?([^\s;\"]+)", re.IGNORECASE)
+_LONE_SURROGATE = re.compile(
+    rb"\\u[dD][89aAbB][0-9a-fA-F]{2}(?!\\u[dD][c-fC-F])|(?<!\\u[dD][89abAB][0-9a-fA-F]{2})\\u[dD][c-fC-F]"
+)
+_MAX_DEPTH: Final = 32
+_MAX_PROBLEMS: Final = 100
+_MAX_QUOTED: Final = 100
+_TOO_DEEP: Final = "the body is nested too deeply"
+
+
+async def read_json(request: Request, *, limit: int) -> bytes:
+    """Return the body: at most `limit` bytes of UTF-8, declared to be JSON.
+
+    :raises RequestError: with the status 400, 413 or 415.
+    """
+    _check_type(request)
+
+    if int(request.headers.get("content-length", 0)) > limit:
+        raise _too_large(limit)
+
+    body = bytearray()
+
+    async for chunk in request.stream():
+        body += chunk
+
+        if len(body) > limit:
+            raise _too_large(limit)
+
+    try:
+        # Not needed for its outcome: where a value's raw text is kept, the decoder does not look at it this closely.
+        if not body.isascii():
+            body.decode()
+    except UnicodeDecodeError as exc:
+        raise _malformed(f"byte {exc.start} is not UTF-8 ({exc.reason})") from None
+
+    return bytes(body)
+
+
+def _check_type(request: Request) -> None:
+    content_type = request.headers.get("content-type", "application/json")
+    media_type = content_type.partition(";")[0].strip()
+
+    if not _JSON.fullmatch(media_type):
+        message = f"a body must be JSON, not {shorten(media_type)}; add the header 'Content-Type: application/json'"
+        raise RequestError(415, "unsupported_media_type", message)
+
+    charset = _CHARSET.search(content_type)
+
+    if charset and charset[1].lower().replace("-", "") not in ("utf8", "usascii"):
+        message = f"a body must be UTF-8, not {shorten(charset[1])}"
+        raise RequestError(415, "unsupported_media_type", message)
+
+    encoding = request.headers.get("content-encoding", "identity")
+
+    if encoding.lower() != "identity":
+        message = f"a body must not be compressed; leave out 'Content-Encoding: {shorten(encoding)}'"
+        raise RequestError(415, "unsupported_media_type", message)
+
+
+def _too_large(limit: int) -> RequestError:
+    return RequestError(413, "body_too_large", f"the body is larger than {limit} bytes; send less at a time")
+
+
+def _malformed(reason: str) -> RequestError:
+    return RequestError(400, "invalid_json", f"the body is not valid JSON: {reason}")
+
+
+def parse(body: bytes, kind: type[S]) -> S:
+    """Read an object.
+
+    :raises RequestError: with the status 400, and every field that is wrong.
+    """
+    try:
+        return msgspec.json.decode(body, type=kind)
+    except msgspec.ValidationError:
+        problems = list(_problems(body, kind))
+    except RecursionError:
+        raise _malformed(_TOO_DEEP) from None
+    except msgspec.DecodeError as exc:
+        raise _malformed(_reason(body, exc)) from None
+
+    raise invalid(problems)
+
+
+def parse_object(body: bytes) -> dict[str, object]:
+    """Read an object of any shape, nested at most 32 levels deep.
+
+    :raises RequestError: with the status 400.
+    """
+    try:
+        parsed = msgspec.json.decode(body)
+    except msgspec.ValidationError as exc:
+        raise invalid([Problem("", _translate(str(exc)))]) from None
+    except RecursionError:
+        raise _malformed(_TOO_DEEP) from None
+    except msgspec.DecodeError as exc:
+        raise _malformed(_reason(body, exc)) from None
+
+    if not isinstance(parsed, dict):
+        raise invalid([Problem("", f"the body must be an object, not {_NAMES[_json_type(parsed)]}")])
+
+    level: list[object] = [parsed]
+
+    for _ in range(_MAX_DEPTH):
+        level = [child for parent in level for child in _children(parent)]
+
+    if level:
+        raise _malformed(_TOO_DEEP)
+
+    return parsed
+
+
+def invalid(problems: Sequence[Problem]) -> RequestError:
+    """Make the error for a body or a query that breaks rules."""
+    shown = problems[:_MAX_PROBLEMS]
+    message = "; ".join(str(problem) for problem in shown[:3])
+    message += f"; and {len(problems) - 3} more" if len(problems) > 3 else ""
+    return RequestError(400, "invalid_request", message, tuple(shown))
+
+
+def unknown_key(key: str, known: Iterable[str]) -> str:
+    """Say that nobody knows `key`, and which one may have been meant."""
+    close = difflib.get_close_matches(key[:_MAX_QUOTED], list(known), n=1)
+    return "is not known" + (f"; did you mean {close[0]!r}?" if close else "")
+
+
+def shorten(text: str) -> str:
+    """Quote what a client sent, cut where it goes on and on."""
+    return repr(text if len(text) <= _MAX_QUOTED else text[:_MAX_QUOTED] + "…")
