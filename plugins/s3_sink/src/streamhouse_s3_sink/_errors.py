@@ -1,0 +1,281 @@
+"""What a failure of s3fs means to the runtime. The only place that knows the errors of s3fs, botocore and aiohttp.
+
+s3fs turns an answer of the store into an `OSError` of some class (a 412 may be `FileExistsError` or errno 22, a clock that
+is wrong a `PermissionError`), so the class says little: the answer itself, botocore's `ClientError`, is its `__cause__`.
+Whatever never got an answer is a `BotoCoreError` or an error of the network.
+"""
+
+from __future__ import annotations
+
+import ssl
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Final
+
+import aiohttp
+import attrs
+from botocore import exceptions as boto
+from botocore.parsers import ResponseParserError
+
+from streamhouse_connect import DeliveryError, FatalError, RetriableError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = ["Answer", "answer_in", "translate", "translated"]
+
+_GRANT: Final = "allow s3:PutObject and s3:GetObject on the keys, and s3:ListBucket on the bucket, to these credentials"
+_RENEW: Final = "the credentials have expired: renew them"
+_REGION: Final = "set s3.region to the region of the bucket, and s3.endpoint, if given, to one that serves it"
+_CREDENTIALS: Final = (
+    "give s3.access.key and s3.secret.key, or set up AWS's default chain (environment, profile or role)"
+)
+_FEWER: Final = "lower batch.size or batch.bytes"
+
+REMEDIES: Final = {
+    "NoSuchBucket": "create the bucket, or correct s3.bucket",
+    "InvalidBucketName": "correct s3.bucket",
+    "403": _GRANT,
+    "AccessDenied": _GRANT,
+    "AllAccessDisabled": _GRANT,
+    "AccountProblem": "settle the account with the provider of the store",
+    "NotSignedUp": "settle the account with the provider of the store",
+    "InvalidObjectState": _GRANT,
+    "InvalidAccessKeyId": "correct s3.access.key",
+    "SignatureDoesNotMatch": "correct s3.secret.key",
+    "CredentialsNotSupported": _CREDENTIALS,
+    "MissingSecurityHeader": _CREDENTIALS,
+    "InvalidSecurity": "correct s3.access.key and s3.secret.key",
+    "ExpiredToken": _RENEW,
+    "ExpiredTokenException": _RENEW,
+    "InvalidToken": _RENEW,
+    "TokenRefreshRequired": _RENEW,
+    "301": _REGION,
+    "307": _REGION,
+    "PermanentRedirect": _REGION,
+    "Redirect": _REGION,
+    "TemporaryRedirect": _REGION,
+    "AuthorizationHeaderMalformed": _REGION,
+    "IllegalLocationConstraintException": _REGION,
+    "KeyTooLongError": "shorten s3.prefix",
+    "EntityTooLarge": _FEWER,
+    "InlineDataTooLarge": _FEWER,
+    "MaxMessageLengthExceeded": _FEWER,
+    "405": "the store lacks an operation that the sink needs",
+    "501": "the store lacks an operation that the sink needs",
+    "MethodNotAllowed": "the store lacks an operation that the sink needs",
+    "NotImplemented": "the store lacks an operation that the sink needs",
+}
+"""Codes of answers that stay the same until somebody changes something, and what to change."""
+
+RETRIABLE: Final = frozenset(
+    {
+        "BadDigest",
+        "BandwidthLimitExceeded",
+        "ConditionalRequestConflict",
+        "IncompleteBody",
+        "InternalError",
+        "NoSuchUpload",
+        "OperationAborted",
+        "PriorRequestNotComplete",
+        "RequestLimitExceeded",
+        "RequestThrottled",
+        "RequestThrottledException",
+        "RequestTimeTooSkewed",
+        "RequestTimeout",
+        "RequestTimeoutException",
+        "ServiceUnavailable",
+        "SlowDown",
+        "Throttling",
+        "ThrottlingException",
+        "TooManyRequests",
+        "TooManyRequestsException",
+        "XAmzContentSHA256Mismatch",
+    }
+)
+"""Codes of answers after which the same request may well succeed; besides them every 408, 409, 425, 429 and 5xx."""
+
+_RETRIABLE_STATUSES: Final = frozenset({408, 409, 425, 429})
+_SERVER_ERROR: Final = 500
+_NOT_IMPLEMENTED: Final = 501
+_NOT_FOUND: Final = 404
+_PRECONDITION_FAILED: Final = 412
+
+_UNREACHABLE: Final = (
+    boto.ConnectionError,
+    boto.HTTPClientError,
+    boto.IncompleteReadError,
+    boto.ChecksumError,
+    boto.FlexibleChecksumError,
+    boto.CredentialRetrievalError,
+    boto.MetadataRetrievalError,
+    ResponseParserError,
+    aiohttp.ClientError,
+    ConnectionError,
+    TimeoutError,
+)
+_NO_CREDENTIALS: Final = (
+    boto.NoCredentialsError,
+    boto.PartialCredentialsError,
+    boto.NoAuthTokenError,
+    boto.TokenRetrievalError,
+    boto.SSOError,
+    boto.LoginError,
+    boto.ProfileNotFound,
+    boto.UnknownCredentialError,
+    boto.RefreshWithMFAUnsupportedError,
+)
+
+
+@attrs.frozen
+class Answer:
+    """An error that the store itself has answered. `code` is the status where the answer had no body."""
+
+    status: int
+    code: str
+    message: str
+    region: str | None
+    bucket_only: bool
+    """The request was about the bucket, not about an object."""
+
+    @property
+    def exists(self) -> bool:
+        """A conditional create met an object of that key."""
+        return self.status == _PRECONDITION_FAILED
+
+    @property
+    def absent(self) -> bool:
+        """There is no object of that key; the bucket is there."""
+        return self.status == _NOT_FOUND and not self.bucket_missing
+
+    @property
+    def bucket_missing(self) -> bool:
+        """There is no such bucket."""
+        return self.code == "NoSuchBucket" or (self.status == _NOT_FOUND and self.bucket_only)
+
+    @property
+    def unsupported(self) -> bool:
+        """The store does not know this kind of request."""
+        return self.status == _NOT_IMPLEMENTED or self.code == "NotImplemented"
+
+    @property
+    def retriable(self) -> bool:
+        """The same request may succeed later."""
+        if self.unsupported:
+            return False
+
+        return self.code in RETRIABLE or self.status in _RETRIABLE_STATUSES or self.status >= _SERVER_ERROR
+
+
+def answer_in(error: BaseException) -> Answer | None:
+    """Find the answer of the store in an error of s3fs; None if there was none."""
+    cause: BaseException | None = error
+
+    while cause is not None and not isinstance(cause, boto.ClientError):
+        cause = cause.__cause__
+
+    if cause is None:
+        return None
+
+    response: dict[str, Any] = cause.response
+    details: dict[str, Any] = response.get("Error", {})
+    meta: dict[str, Any] = response.get("ResponseMetadata", {})
+    code = str(details.get("Code", ""))
+    region = details.get("Region") or meta.get("HTTPHeaders", {}).get("x-amz-bucket-region")
+    return Answer(
+        status=int(meta.get("HTTPStatusCode") or (code if code.isdigit() else 0)),
+        code=code,
+        message=" ".join(str(details.get("Message", "")).split())[:300],
+        region=str(region) if region else None,
+        bucket_only=cause.operation_name == "HeadBucket",
+    )
+
+
+def translate(error: Exception, what: str) -> DeliveryError | None:
+    """Return the error that names what the runtime shall do; None if it is none that S3 explains.
+
+    `what` was not possible: "write s3://bucket/key".
+    """
+    if answer := answer_in(error):
+        return _from_answer(answer, what)
+
+    chain = list(_chain(error))
+    said = f"can't {what}: {_brief(error)}"
+
+    if any(isinstance(link, ssl.SSLCertVerificationError) for link in chain):
+        return FatalError(
+            f"{said}; let this machine trust the store's certificate (AWS_CA_BUNDLE), or correct s3.endpoint"
+        )
+
+    if isinstance(error, _NO_CREDENTIALS):
+        return FatalError(f"{said}; {_CREDENTIALS}")
+
+    if isinstance(error, _UNREACHABLE):
+        return RetriableError(said)
+
+    if isinstance(error, boto.BotoCoreError):
+        return FatalError(f"{said}; correct the options s3.* or this machine's AWS configuration")
+
+    if isinstance(error, PermissionError | FileNotFoundError | ValueError):
+        return FatalError(said)
+
+    return RetriableError(said) if isinstance(error, OSError) else None
+
+
+@contextmanager
+def translated(what: str) -> Iterator[None]:
+    """Raise the runtime's errors instead of the client library's."""
+    try:
+        yield
+    except DeliveryError:
+        raise
+    except Exception as error:
+        if (found := translate(error, what)) is None:
+            raise
+
+        raise found from error
+
+
+def _from_answer(answer: Answer, what: str) -> DeliveryError:
+    code = "NoSuchBucket" if answer.bucket_missing else answer.code
+    said = f"can't {what}: {code or 'no code'}, status {answer.status}"
+
+    if answer.message and answer.message != code:
+        said += f" ({answer.message})"
+
+    if code == "RequestTimeTooSkewed":
+        said += "; set this machine's clock"
+
+    if answer.retriable and code not in REMEDIES:
+        return RetriableError(said)
+
+    if answer.region and REMEDIES.get(code) is _REGION:
+        said += f"; the bucket is in {answer.region}"
+
+    remedy = REMEDIES.get(code) or REMEDIES.get(str(answer.status)) or "correct the options s3.*"
+    return FatalError(f"{said}; {remedy}")
+
+
+def _chain(error: BaseException) -> Iterator[BaseException]:
+    seen: set[int] = set()
+    link: BaseException | None = error
+
+    while link is not None and id(link) not in seen:
+        seen.add(id(link))
+        yield link
+
+        if isinstance(link, boto.BotoCoreError) and isinstance(inner := link.kwargs.get("error"), BaseException):
+            yield from (
+                inner,
+                *filter(None, (inner.__cause__, inner.__context__, getattr(inner, "certificate_error", None))),
+            )
+
+        link = link.__cause__ or link.__context__
+
+
+def _brief(error: BaseException) -> str:
+    text = " ".join(str(error).split())[:300]
+    return (
+        text
+        if isinstance(error, boto.BotoCoreError) and text
+        else f"{type(error).__name__}{': ' if text else ''}{text}"
+    )

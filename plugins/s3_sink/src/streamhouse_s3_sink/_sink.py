@@ -1,0 +1,123 @@
+"""The S3 sink: names the objects, and decides what an object that is already there means."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import uuid
+from typing import TYPE_CHECKING, Any, ClassVar, Final
+
+from streamhouse_connect import FatalError, Guarantee, ObjectSink, RetriableError
+from streamhouse_s3_sink._config import Limits, S3Config
+from streamhouse_s3_sink._metadata import claim_in, metadata_of
+
+if TYPE_CHECKING:
+    from streamhouse_connect import Batch, Formatter, ObjectInfo, Partitioner, SinkContext
+    from streamhouse_s3_sink._bucket import Bucket
+
+__all__ = ["S3Sink"]
+
+_LIMITS: Final = Limits()
+_UNCONDITIONAL: Final = (
+    "the store does not honour If-None-Match: two writers at the same time, such as a stalled task and its successor, may "
+    "overwrite each other's objects"
+)
+
+
+class S3Sink(ObjectSink[S3Config]):
+    """Writes files of JSON, Parquet or Avro to a bucket of S3 or of a store that speaks its protocol."""
+
+    name: ClassVar[str] = "s3-sink"
+    aliases: ClassVar[tuple[str, ...]] = ("s3", "com.streamhouse.connect.s3.S3SinkConnector")
+    config_class: ClassVar[type] = S3Config
+
+    def __init__(
+        self,
+        config: S3Config,
+        *,
+        formatter: Formatter[Any],
+        partitioner: Partitioner[Any],
+        limits: Limits = _LIMITS,
+    ) -> None:
+        super().__init__(config, formatter=formatter, partitioner=partitioner)
+        self.weakened: str | None = None
+        """Why the guarantee does not hold with the store that was found; None while it does."""
+        self._limits = limits
+        self._bucket: Bucket | None = None
+
+    @classmethod
+    def guarantee(cls, config: S3Config) -> Guarantee:
+        return Guarantee(
+            "exactly-once",
+            f"every object in s3://{config.bucket} has a name that follows from its first record, and is only created if absent",
+        )
+
+    async def open(self, context: SinkContext) -> None:
+        from streamhouse_s3_sink._bucket import Bucket  # noqa: PLC0415 - s3fs takes half a second to import
+        from streamhouse_s3_sink._client import Client  # noqa: PLC0415 - the same
+
+        await super().open(context)
+        client = await Client.connect(self.config, self._limits)
+        self._bucket = Bucket(self.config.bucket, client, self._limits)
+        await self._bucket.verify()
+        probe = f"{self.config.root}.streamhouse-probe-{uuid.uuid5(uuid.NAMESPACE_URL, context.uid)}"
+        self._bucket.conditional = await self._bucket.honours_conditions(probe)
+
+        if not self._bucket.conditional:
+            self.weakened = _UNCONDITIONAL
+            context.count("unconditional_store", 1)
+            context.log.warning("store is unconditional: %s", self.weakened)
+
+        try:
+            await self._bucket.delete(probe)
+        except (FatalError, RetriableError) as error:
+            context.log.warning("probe object is left behind: %s", error)
+
+    async def create(self, key: str, body: memoryview, info: ObjectInfo) -> bool:
+        digest = await asyncio.to_thread(hashlib.sha256, body)
+        metadata = metadata_of(info, checksum=f"sha256:{digest.hexdigest()}")
+        return await self._store().create(self._key(key), body, metadata=metadata, content_type=info.content_type)
+
+    async def held(self, key: str, batch: Batch, info: ObjectInfo) -> int:  # noqa: ARG002 - the metadata says it all
+        key = self._key(key)
+        metadata = await self._store().metadata(key)
+        url = f"s3://{self.config.bucket}/{key}"
+
+        if metadata is None:
+            raise RetriableError(f"{url} was there, and is gone: it has to be written again")
+
+        claim = claim_in(metadata)
+
+        if claim is None:
+            raise FatalError(f"{url} was not written by StreamHouse Connect; move it away, or choose another s3.prefix")
+
+        if not claim.belongs_to(info):
+            raise FatalError(
+                f"{url} belongs to {claim}, not to {info.identity}; move it away, or choose another s3.prefix"
+            )
+
+        return claim.last_offset + 1
+
+    async def close(self) -> None:
+        bucket, self._bucket = self._bucket, None
+
+        if bucket is not None:
+            await bucket.close()
+
+    def _store(self) -> Bucket:
+        if self._bucket is None:
+            raise RuntimeError("the sink is not open")
+
+        return self._bucket
+
+    def _key(self, key: str) -> str:
+        """Return the whole key; some stores, and HTTP clients on the way, resolve segments like those of a file system.
+
+        :raises FatalError: if a topic or path would lead out of the prefix.
+        """
+        if not {"", ".", ".."}.isdisjoint(key.split("/")):
+            raise FatalError(
+                f"{key!r} has an empty or relative segment, which some stores would resolve; rename the topic or the path"
+            )
+
+        return self.config.root + key
