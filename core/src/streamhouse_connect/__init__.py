@@ -26,12 +26,12 @@ from streamhouse_connect.errors import (
     Superseded,
 )
 from streamhouse_connect.formatters import Formatter
+from streamhouse_connect.metrics import Metrics, Sample
 from streamhouse_connect.objects import ObjectConfig, ObjectInfo, ObjectSink
 from streamhouse_connect.partitioners import Partitioner
-from streamhouse_connect.plugins.specs import hookimpl
+from streamhouse_connect.plugins import BrokenPlugin, PluginInfo, Registry, hookimpl
 from streamhouse_connect.records import NO_TIMESTAMP, Batch, Headers, Record, Span, TopicPartition
-from streamhouse_connect.runtime.info import ConnectorInfo, PartitionInfo, TaskInfo
-from streamhouse_connect.runtime.states import State
+from streamhouse_connect.runtime import ConnectorInfo, PartitionInfo, State, TaskInfo, Worker
 from streamhouse_connect.secrets import MASK, Secret, SecretUrl
 from streamhouse_connect.sinks import Batching, BlockingSink, Guarantee, Sink, SinkContext, StateStore
 
@@ -42,6 +42,7 @@ __all__ = [
     "Batch",
     "Batching",
     "BlockingSink",
+    "BrokenPlugin",
     "Broker",
     "Committed",
     "ConfigError",
@@ -55,6 +56,7 @@ __all__ = [
     "Formatter",
     "Guarantee",
     "Headers",
+    "Metrics",
     "NewRecords",
     "NotFoundError",
     "ObjectConfig",
@@ -64,12 +66,15 @@ __all__ = [
     "PartitionInfo",
     "Partitioner",
     "PluginError",
+    "PluginInfo",
     "Problem",
     "RebalanceListener",
     "Record",
+    "Registry",
     "RejectedBatch",
     "RejectedRecords",
     "RetriableError",
+    "Sample",
     "Secret",
     "SecretUrl",
     "Sink",
@@ -84,6 +89,7 @@ __all__ = [
     "TaskInfo",
     "Topic",
     "TopicPartition",
+    "Worker",
     "hookimpl",
     "option",
 ]

@@ -12,29 +12,36 @@ cattrs, and knows nothing of sinks.
 from __future__ import annotations
 
 import difflib
-import re
 from typing import TYPE_CHECKING, Any, Final, Literal, NewType, TypeVar, Union, cast, get_args, get_origin
 
 import attrs
 import cattrs
 
+from streamhouse_connect import parsing
 from streamhouse_connect.errors import ConfigError, PluginError, Problem
-from streamhouse_connect.secrets import MASK, Secret, SecretUrl
+from streamhouse_connect.secrets import Secret, SecretUrl
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-__all__ = ["Loaded", "OptionInfo", "Size", "describe", "load", "mask", "option", "restore"]
+__all__ = ["Fields", "Loaded", "OptionInfo", "Size", "bare_type", "declared", "describe", "load", "option"]
 
 Size = NewType("Size", int)
 """A number of bytes; read from an integer or from text such as `64 MiB`."""
 
 C = TypeVar("C")
 
+_TYPE_NAMES: Final[dict[object, str]] = {
+    str: "string",
+    int: "integer",
+    float: "number",
+    bool: "boolean",
+    Size: "size",
+    Secret: "secret",
+    SecretUrl: "url",
+}
+
 _REQUIRED: Final = object()
-_SENSITIVE = re.compile(r"pass|secret|token|credential|key$|auth", re.IGNORECASE)
-_SIZE = re.compile(r"(?P<number>\d+)\s*(?P<unit>B|KB|MB|GB|KiB|MiB|GiB)?", re.IGNORECASE)
-_UNITS = {"b": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9, "kib": 2**10, "mib": 2**20, "gib": 2**30}
 
 
 @attrs.frozen
@@ -51,11 +58,17 @@ class OptionInfo:
 
 
 @attrs.frozen
-class _Option:
+class Declaration:
+    """What `option` notes on a field."""
+
     key: str
     doc: str
     minimum: float | None
     maximum: float | None
+
+
+Fields = dict[str, tuple["attrs.Attribute[Any]", Declaration]]
+"""Wire key → the field behind it."""
 
 
 def option(
@@ -72,7 +85,7 @@ def option(
     list or a JSON array), `Size`, `Secret`, `SecretUrl`, or one of these `| None`. A config class may have a method
     `problems() -> Iterable[Problem]` for what concerns several options; it is called once every field has been read.
     """
-    metadata = {_Option: _Option(key, doc, minimum, maximum)}
+    metadata = {Declaration: Declaration(key, doc, minimum, maximum)}
 
     if default is _REQUIRED:
         return attrs.field(metadata=metadata)
@@ -93,7 +106,7 @@ class Loaded:
 
     def secrets(self) -> frozenset[Secret]:
         """Return every secret that was read."""
-        values = (getattr(c, a.name) for c in self.configs.values() for a in attrs.fields(type(c)))
+        values = (getattr(c, a.name) for c in self.configs.values() for a in attrs.fields(cast("type[attrs.AttrsInstance]", type(c))))
         return frozenset(value for value in values if isinstance(value, Secret))
 
 
@@ -112,7 +125,7 @@ def load(
     :raises PluginError: if two classes declare the same key.
     """
     given = {**(defaults or {}), **raw}
-    fields = _fields(classes)
+    fields = declared(classes)
     problems: list[Problem] = []
     configs: dict[type, object] = {}
 
@@ -137,8 +150,8 @@ def describe(classes: Sequence[type], *, defaults: Mapping[str, object] | None =
     """List the options of the classes in the order in which they are declared."""
     infos = []
 
-    for key, (field, spec) in _fields(classes).items():
-        base = _without_none(field.type)
+    for key, (field, spec) in declared(classes).items():
+        base = bare_type(field.type)
         default = (defaults or {}).get(key, None if field.default is attrs.NOTHING else field.default)
         infos.append(
             OptionInfo(
@@ -155,82 +168,19 @@ def describe(classes: Sequence[type], *, defaults: Mapping[str, object] | None =
     return infos
 
 
-def mask(classes: Sequence[type], raw: Mapping[str, object]) -> dict[str, object]:
-    """Return `raw` as it may be shown; unknown keys that sound secret are masked too, as they may be misspelt."""
-    return {key: _shown(key, value, _fields(classes)) for key, value in raw.items()}
+def declared(classes: Sequence[type]) -> Fields:
+    """Return the fields behind the wire keys of the classes.
 
-
-def restore(classes: Sequence[type], raw: Mapping[str, object], stored: Mapping[str, object]) -> dict[str, object]:
-    """Put the stored secrets back where `raw`, an answer that was sent back, holds masks.
-
-    A secret is only put back while every URL among the options keeps its scheme, user, host and port: otherwise a
-    stranger could have a secret sent to a server of their own.
-
-    :raises ConfigError: naming each key whose mask can't be replaced.
+    :raises PluginError: if two classes declare the same key.
     """
-    fields = _fields(classes)
-    moved = [key for key in fields if _is_a(fields, key, SecretUrl) and _origin(raw, key) != _origin(stored, key)]
-    restored = dict(raw)
-    problems = []
-
-    for key, value in raw.items():
-        if not isinstance(value, str) or MASK not in value:
-            continue
-
-        kind = SecretUrl if _is_a(fields, key, SecretUrl) else Secret
-        secret = kind(value).restored(kind(str(stored[key]))) if key in stored and not moved else None
-
-        if secret is None or MASK in secret.reveal():
-            problems.append(Problem(f"config.{key}", _why_not_restored(key, stored, moved)))
-        else:
-            restored[key] = stored[key] if kind is Secret and value == MASK else secret.reveal()
-
-    if problems:
-        raise ConfigError(problems)
-
-    return restored
-
-
-def _why_not_restored(key: str, stored: Mapping[str, object], moved: Sequence[str]) -> str:
-    if key not in stored:
-        return "is masked, but no secret is stored for it; give the secret itself"
-
-    where = f" of {', '.join(moved)}" if moved else ""
-    return f"is masked, and scheme, user, host or port{where} changed; give the secret again"
-
-
-def _shown(key: str, value: object, fields: Mapping[str, tuple[attrs.Attribute[Any], _Option]]) -> object:
-    if value in (None, ""):
-        return value
-
-    if key not in fields:
-        if _SENSITIVE.search(key):
-            return MASK
-
-        return SecretUrl(value).masked() if isinstance(value, str) and "://" in value else value
-
-    base = _without_none(fields[key][0].type)
-    return base(str(value)).masked() if isinstance(base, type) and issubclass(base, Secret) else value
-
-
-def _is_a(fields: Mapping[str, tuple[attrs.Attribute[Any], _Option]], key: str, kind: type) -> bool:
-    return key in fields and _without_none(fields[key][0].type) is kind
-
-
-def _origin(raw: Mapping[str, object], key: str) -> object:
-    value = raw.get(key)
-    return SecretUrl(str(value)).origin() if value not in (None, "") else None
-
-
-def _fields(classes: Sequence[type]) -> dict[str, tuple[attrs.Attribute[Any], _Option]]:
-    fields: dict[str, tuple[attrs.Attribute[Any], _Option]] = {}
+    fields: dict[str, tuple[attrs.Attribute[Any], Declaration]] = {}
     owners: dict[str, type] = {}
 
     for config_class in classes:
         attrs.resolve_types(config_class)
 
         for field in attrs.fields(config_class):
-            spec: _Option = field.metadata[_Option]
+            spec: Declaration = field.metadata[Declaration]
 
             if spec.key in fields:
                 message = f"option {spec.key} is declared by both {owners[spec.key].__qualname__} and {config_class.__qualname__}"
@@ -246,20 +196,20 @@ def _read(config_class: type, given: Mapping[str, object]) -> tuple[dict[str, ob
     values: dict[str, object] = {}
     problems = []
 
-    for key, (field, spec) in _fields([config_class]).items():
+    for key, (field, spec) in declared([config_class]).items():
         value = given.get(key)
 
         if value is None or value == "":
             if field.default is attrs.NOTHING:
                 problems.append(Problem(key, "is required"))
 
-            elif value == "" and _without_none(field.type) in (str, tuple[str, ...]):
-                values[field.name] = _CONVERTER.structure(value, _without_none(field.type))
+            elif value == "" and bare_type(field.type) in (str, tuple[str, ...]):
+                values[field.name] = _CONVERTER.structure(value, bare_type(field.type))
 
             continue
 
         try:
-            read = _CONVERTER.structure(value, _without_none(field.type))
+            read = _CONVERTER.structure(value, bare_type(field.type))
             _check_range(read, spec)
         except ValueError as error:
             problems.append(Problem(key, str(error)))
@@ -269,7 +219,7 @@ def _read(config_class: type, given: Mapping[str, object]) -> tuple[dict[str, ob
     return values, problems
 
 
-def _check_range(value: object, spec: _Option) -> None:
+def _check_range(value: object, spec: Declaration) -> None:
     if not isinstance(value, int | float):
         return
 
@@ -288,7 +238,8 @@ def _unknown(key: str, fields: Mapping[str, object], prefix: str) -> str:
     return f"{prefix}{key} is not an option of this connector; {hint}"
 
 
-def _without_none(hint: Any) -> Any:
+def bare_type(hint: Any) -> Any:
+    """Return the type of an option without its `| None`."""
     if get_origin(hint) is Union or type(hint).__name__ == "UnionType":
         return next(arg for arg in get_args(hint) if arg is not type(None))
 
@@ -302,102 +253,33 @@ def _type_name(base: Any) -> str:
     if get_origin(base) is tuple:
         return "list"
 
-    names = {str: "string", int: "integer", float: "number", bool: "boolean", Size: "size", Secret: "secret"}
-    return names.get(base, "url" if base is SecretUrl else str(base))
-
-
-def _text(value: object, _: object = None) -> str:
-    if isinstance(value, bool):
-        return str(value).lower()
-
-    if isinstance(value, str | int | float):
-        return str(value)
-
-    message = f"must be text, but is {_kind(value)}"
-    raise ValueError(message)
-
-
-def _integer(value: object, _: object) -> int:
-    if isinstance(value, int) and not isinstance(value, bool):
-        return value
-
-    if isinstance(value, float) and value.is_integer():
-        return int(value)
-
-    text = value.strip() if isinstance(value, str) else ""
-
-    if re.fullmatch(r"[+-]?[0-9]{1,30}", text):
-        return int(text)
-
-    message = f"must be an integer, but is {value!r}"
-    raise ValueError(message)
-
-
-def _number(value: object, _: object) -> float:
-    try:
-        return float(cast("str", value)) if not isinstance(value, bool) else _fail_number(value)
-    except (TypeError, ValueError):
-        return _fail_number(value)
-
-
-def _fail_number(value: object) -> float:
-    message = f"must be a number, but is {value!r}"
-    raise ValueError(message)
-
-
-def _boolean(value: object, _: object) -> bool:
-    known = {"true": True, "false": False}
-    text = _text(value).strip().lower() if isinstance(value, str | bool) else ""
-
-    if text in known:
-        return known[text]
-
-    message = f"must be true or false, but is {value!r}"
-    raise ValueError(message)
-
-
-def _size(value: object) -> Size:
-    match = _SIZE.fullmatch(_text(value).strip())
-
-    if match:
-        return Size(int(match["number"]) * _UNITS[(match["unit"] or "B").lower()])
-
-    message = f"must be a size in bytes such as 5242880 or 5 MiB, but is {value!r}"
-    raise ValueError(message)
-
-
-def _choice(value: object, hint: Any) -> str:
-    choices = get_args(hint)
-
-    if _text(value) in choices:
-        return _text(value)
-
-    near = difflib.get_close_matches(_text(value), choices, n=1)
-    message = f"must be one of {', '.join(choices)}, but is {value!r}" + (f"; did you mean {near[0]}?" if near else "")
-    raise ValueError(message)
-
-
-def _list(value: object, _: object) -> tuple[str, ...]:
-    parts = value if isinstance(value, list) else _text(value).split(",")
-    return tuple(text for text in (_text(part).strip() for part in parts) if text)
-
-
-def _kind(value: object) -> str:
-    return {dict: "an object", list: "a list"}.get(type(value), repr(value))
+    return _TYPE_NAMES.get(base, str(base))
 
 
 def _converter() -> cattrs.Converter:
     converter = cattrs.Converter()
-    converter.register_structure_hook(str, _text)
-    converter.register_structure_hook(int, _integer)
-    converter.register_structure_hook(float, _number)
-    converter.register_structure_hook(bool, _boolean)
-    converter.register_structure_hook(Secret, lambda value, _: Secret(_text(value)))
-    converter.register_structure_hook(SecretUrl, lambda value, _: SecretUrl(_text(value)))
-    converter.register_structure_hook_func(lambda hint: hint is Size, lambda value, _: _size(value))
-    converter.register_structure_hook_func(lambda hint: get_origin(hint) is Literal, _choice)
-    converter.register_structure_hook_func(lambda hint: get_origin(hint) is tuple, _list)
+    converter.register_structure_hook(str, lambda value, _: parsing.text(value))
+    converter.register_structure_hook(int, lambda value, _: parsing.integer(value))
+    converter.register_structure_hook(float, lambda value, _: parsing.number(value))
+    converter.register_structure_hook(bool, lambda value, _: parsing.boolean(value))
+    converter.register_structure_hook(Secret, lambda value, _: Secret(parsing.text(value)))
+    converter.register_structure_hook(SecretUrl, lambda value, _: SecretUrl(parsing.text(value)))
+    converter.register_structure_hook_func(_is_size, lambda value, _: Size(parsing.size(value)))
+    converter.register_structure_hook_func(_is_literal, lambda value, hint: parsing.choice(value, get_args(hint)))
+    converter.register_structure_hook_func(_is_tuple, lambda value, _: parsing.items(value))
     return converter
+
+
+def _is_size(hint: object) -> bool:
+    return hint is Size
+
+
+def _is_literal(hint: object) -> bool:
+    return get_origin(hint) is Literal
+
+
+def _is_tuple(hint: object) -> bool:
+    return get_origin(hint) is tuple
 
 
 _CONVERTER: Final = _converter()

@@ -193,6 +193,9 @@ class Batch:
 
         The parts are taken out at once: a small part that waits long must not keep the whole batch in memory.
         """
+        if len(indexes) == len(self):
+            return self._filed(self.path if path is None else path)
+
         spans = []
         at = 0
 
@@ -213,6 +216,18 @@ class Batch:
             headers=_gather(self.headers, indexes),
             path=self.path if path is None else path,
             nbytes=self.nbytes * len(indexes) // len(self) if len(self) else 0,
+        )
+
+    def _filed(self, path: str) -> Batch:
+        return Batch(
+            spans=self.spans,
+            values=self._values.get,
+            keys=self._keys.get,
+            offsets=self._offsets.get,
+            timestamps=self._timestamps.get,
+            headers=self._headers.get,
+            path=path,
+            nbytes=self._nbytes,
         )
 
     def _slice(self, start: int, stop: int) -> Batch:

@@ -53,7 +53,7 @@ class Secret:
         return self.masked()
 
     def __eq__(self, other: object) -> bool:
-        return type(other) is type(self) and other._value == self._value  # type: ignore[attr-defined]  # same type
+        return isinstance(other, type(self)) and other._value == self._value
 
     def __hash__(self) -> int:
         return hash((type(self), self._value))

@@ -15,7 +15,7 @@ Hooks return classes; each is called once, when a `Registry` is made.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import pluggy
 
@@ -35,15 +35,15 @@ hookimpl = pluggy.HookimplMarker(ENTRY_POINT_GROUP)
 
 
 @hookspec
-def streamhouse_register_sinks() -> Iterable[type[Sink[object]]]:  # type: ignore[empty-body]  # a specification
+def streamhouse_register_sinks() -> Iterable[type[Sink[Any]]]:  # type: ignore[empty-body]  # a specification
     """Return sink classes; a connector chooses one by its `name` or one of its `aliases`."""
 
 
 @hookspec
-def streamhouse_register_formatters() -> Iterable[type[Formatter[object]]]:  # type: ignore[empty-body]  # a specification
+def streamhouse_register_formatters() -> Iterable[type[Formatter[Any]]]:  # type: ignore[empty-body]  # a specification
     """Return formatter classes; the option `format` chooses one by its `name`."""
 
 
 @hookspec
-def streamhouse_register_partitioners() -> Iterable[type[Partitioner[object]]]:  # type: ignore[empty-body]  # a specification
+def streamhouse_register_partitioners() -> Iterable[type[Partitioner[Any]]]:  # type: ignore[empty-body]  # a specification
     """Return partitioner classes; the option `partitioning` chooses one by its `name`."""

@@ -1,0 +1,114 @@
+"""The metrics, by name, in one table; a registry of their own, so that many workers fit into one process."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import attrs
+from prometheus_client import CollectorRegistry, Counter, generate_latest
+from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
+from prometheus_client.metrics_core import GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+__all__ = ["ConnectorMetrics", "ConnectorSample", "Metrics", "Sample"]
+
+_STATES: Final = ("running", "paused", "stopped", "failed")
+
+
+@attrs.frozen
+class Sample:
+    """One number."""
+
+    name: str
+    labels: Mapping[str, str]
+    value: float
+
+
+@attrs.frozen
+class ConnectorSample:
+    """What is known of a connector at the time of a scrape; `state` is one of the four that the metric has."""
+
+    connector: str
+    state: str
+    processed: int
+
+
+@attrs.frozen
+class ConnectorMetrics:
+    """The counters of one connector; may be used from any thread."""
+
+    connector: str
+    errors: Counter
+    dead_letters: Counter
+    tombstones: Counter
+    _sink_events: Counter
+
+    def sink_event(self, event: str, number: int) -> None:
+        """Count what a sink reports."""
+        self._sink_events.labels(self.connector, event).inc(number)
+
+
+class Metrics:
+    """Counts events; what connectors are doing is asked of `connectors` at every scrape."""
+
+    content_type: Final = CONTENT_TYPE_PLAIN_0_0_4
+
+    def __init__(self, connectors: Callable[[], Iterable[ConnectorSample]]) -> None:
+        self._registry = CollectorRegistry()
+        self._registry.register(_ConnectorCollector(connectors))
+        self._errors = self._counter("connector_errors", "Failed writes, retried ones included, and failed runs.")
+        self._dead_letters = self._counter("connector_dead_letters", "Records that were made dead letters.")
+        self._tombstones = self._counter("connector_tombstones_skipped", "Records without a value that were passed over.")
+        self._sink_events = self._counter("connector_sink_events", "What a sink counts, by event.", "event")
+
+    def text(self) -> bytes:
+        """Return all metrics in Prometheus' text format, of `content_type`."""
+        return generate_latest(self._registry)
+
+    def samples(self) -> list[Sample]:
+        """Return all metrics as numbers."""
+        families = self._registry.collect()
+        found = (sample for family in families for sample in family.samples if not sample.name.endswith("_created"))
+        return [Sample(sample.name, dict(sample.labels), sample.value) for sample in found]
+
+    def of(self, connector: str) -> ConnectorMetrics:
+        """Return a connector's counters; they are shown from zero on."""
+        return ConnectorMetrics(
+            connector,
+            self._errors.labels(connector),
+            self._dead_letters.labels(connector),
+            self._tombstones.labels(connector),
+            self._sink_events,
+        )
+
+    def forget(self, connector: str) -> None:
+        """Drop the counts of a connector that was deleted."""
+        for counter in (self._errors, self._dead_letters, self._tombstones, self._sink_events):
+            for sample in [sample for family in counter.collect() for sample in family.samples]:
+                if sample.labels["connector"] == connector and sample.name.endswith("_total"):
+                    counter.remove(*sample.labels.values())
+
+    def _counter(self, name: str, doc: str, *labels: str) -> Counter:
+        return Counter(name, doc, ("connector", *labels), registry=self._registry)
+
+
+class _ConnectorCollector(Collector):
+    """Its metrics have exactly the names that are documented; a client library's Counter would add `_total`."""
+
+    def __init__(self, connectors: Callable[[], Iterable[ConnectorSample]]) -> None:
+        self._connectors = connectors
+
+    def collect(self) -> Iterable[Metric]:
+        processed = Metric("connector_records_processed", "Records that are durable at the destination.", "gauge")
+        state = GaugeMetricFamily("connector_state", "1 for the state that holds.", labels=("connector", "state"))
+
+        for sample in self._connectors():
+            processed.add_sample(processed.name, {"connector": sample.connector}, sample.processed)
+
+            for name in _STATES:
+                state.add_metric((sample.connector, name), float(name == sample.state))
+
+        return (processed, state)

@@ -1,0 +1,147 @@
+"""Puts a connector together from its definition, its plan, and what the worker shares."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import time
+from typing import TYPE_CHECKING, Any, Final
+
+import attrs
+
+from streamhouse_connect.errors import FatalError
+from streamhouse_connect.runtime.connector import Connector, Snapshot
+from streamhouse_connect.runtime.deadletters import DeadLetters
+from streamhouse_connect.runtime.delivery import Delivery
+from streamhouse_connect.runtime.progress import PartitionProgress
+from streamhouse_connect.runtime.retries import Backoff
+from streamhouse_connect.runtime.states import State
+from streamhouse_connect.runtime.task import Task
+from streamhouse_connect.secrets import Redactor
+from streamhouse_connect.sinks import SinkContext
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from streamhouse_connect.brokers import Broker, Committed
+    from streamhouse_connect.definitions import Definition, DefinitionStore
+    from streamhouse_connect.metrics import Metrics
+    from streamhouse_connect.options import ConnectorOptions
+    from streamhouse_connect.records import Batch, TopicPartition
+    from streamhouse_connect.runtime.observer import TaskObserver
+    from streamhouse_connect.runtime.plan import Plan
+
+__all__ = ["Assembly", "group_of"]
+
+_RESTART_BACKOFF: Final = Backoff(5.0, 300.0, random.random)
+
+
+def group_of(connector: str) -> str:
+    """Return the consumer group of a connector."""
+    return f"connect-{connector}"
+
+
+@attrs.frozen
+class Assembly:
+    """Makes connectors."""
+
+    broker: Broker
+    definitions: DefinitionStore
+    metrics: Metrics
+
+    def connector(
+        self, definition: Definition, plan: Plan | None, committed: Mapping[TopicPartition, Committed], why_not: str
+    ) -> Connector:
+        """Make a connector that goes on from `committed`; without a plan it is failed, and `why_not` tells why."""
+        return Connector(
+            definition.name,
+            self._task_maker(definition, plan) if plan else _refuse(why_not),
+            target=definition.target,
+            backoff=_backoff(plan.options) if plan else _RESTART_BACKOFF,
+            restart_backoff=_RESTART_BACKOFF,
+            redact=plan.redact if plan else Redactor(()),
+            metrics=self.metrics.of(definition.name),
+            snapshot=Snapshot(
+                State.STARTING,
+                committed=committed,
+                processed={tp: PartitionProgress.processed_of(commit) for tp, commit in committed.items()},
+            ),
+        )
+
+    def _task_maker(self, definition: Definition, plan: Plan) -> Callable[[TaskObserver], Task]:
+        return lambda observer: self._task(definition, plan, observer)
+
+    def _task(self, definition: Definition, plan: Plan, observer: TaskObserver) -> Task:
+        sink = plan.make_sink()
+        topic_ids: dict[str, str] = {}
+        letters = DeadLetters(
+            self.broker, plan.dead_letter_topic, definition.name, definition.connector_class, 0, plan.redact
+        )
+
+        async def bury(batch: Batch, reasons: Mapping[int, str]) -> None:
+            await letters.append(batch, reasons)
+            observer.dead_lettered(len(reasons))
+
+        return Task(
+            group=group_of(definition.name),
+            topics=definition.topics,
+            broker=self.broker,
+            sink=sink,
+            context=SinkContext(
+                connector=definition.name,
+                uid=definition.uid,
+                epoch=definition.epoch,
+                topic_ids=topic_ids,
+                log=_RedactedLog(logging.getLogger(f"streamhouse_connect.connector.{definition.name}"), plan.redact),
+                count=self.metrics.of(definition.name).sink_event,
+                state=_State(self.definitions, definition.uid),
+            ),
+            topic_ids=topic_ids,
+            delivery=Delivery(
+                sink,
+                bury if plan.options.errors_tolerance == "all" else None,
+                _backoff(plan.options),
+                asyncio.sleep,
+            ),
+            options=plan.options,
+            observer=observer,
+            clock=time.monotonic,
+        )
+
+
+@attrs.frozen
+class _State:
+    """A sink's view of the definition store."""
+
+    definitions: DefinitionStore
+    uid: str
+
+    async def get(self, key: str) -> tuple[bytes, int] | None:
+        return await self.definitions.get_state(self.uid, key)
+
+    async def put(self, key: str, value: bytes, *, expected: int | None) -> int:
+        return await self.definitions.put_state(self.uid, key, value, expected=expected)
+
+
+class _RedactedLog(logging.LoggerAdapter[logging.Logger]):
+    """Takes the connector's secrets out of what its sink logs."""
+
+    def __init__(self, logger: logging.Logger, redact: Callable[[str], str]) -> None:
+        super().__init__(logger, {})
+        self._redact = redact
+
+    def log(self, level: int, msg: object, *args: object, **kwargs: Any) -> None:
+        if self.isEnabledFor(level):
+            super().log(level, "%s", self._redact(str(msg) % args if args else str(msg)), **kwargs)
+
+
+def _backoff(options: ConnectorOptions) -> Backoff:
+    return Backoff(options.retry_backoff_ms / 1000, options.retry_backoff_max_ms / 1000, random.random)
+
+
+def _refuse(why_not: str) -> Callable[[TaskObserver], Task]:
+    def refuse(_: TaskObserver) -> Task:
+        raise FatalError(why_not)
+
+    return refuse

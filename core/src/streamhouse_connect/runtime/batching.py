@@ -1,0 +1,227 @@
+"""The buffers between reading and writing: what waits, what is due, and what is not durable yet. Pure: no clock, no I/O.
+
+A lane is a queue of records that have to be written in order: one for all with `Batching.MIXED`, one for each partition and
+path with `Batching.PER_ROUTE`. Records are first pieces in a lane, then part of a flight, then durable:
+
+    add → Lane.pieces → take → Flight → settle
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections import deque
+from typing import TYPE_CHECKING
+
+import attrs
+
+from streamhouse_connect.records import Batch
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator
+
+    from streamhouse_connect.records import TopicPartition
+
+__all__ = ["Batcher", "Flight", "Lane", "Limits"]
+
+LaneKey = tuple["TopicPartition | None", str]
+
+
+@attrs.frozen
+class Limits:
+    """When a lane is due, and how much may be on its way; `interval` is in seconds."""
+
+    records: int
+    nbytes: int
+    interval: float
+    in_flight: int
+    in_flight_per_lane: int
+    memory: int
+
+
+@attrs.define(eq=False)
+class Flight:
+    """A batch being written; `batch` shrinks from its front as parts of it become durable."""
+
+    batch: Batch
+    lane: Lane
+
+
+@attrs.define(eq=False)
+class Lane:
+    """Records that have to be written in their order. `since` is when the oldest waiting record came."""
+
+    key: LaneKey
+    pieces: deque[Batch] = attrs.field(factory=deque)
+    flights: list[Flight] = attrs.field(factory=list)
+    records: int = 0
+    nbytes: int = 0
+    since: float = 0.0
+
+    def outstanding(self) -> Iterator[Batch]:
+        """Yield what is not durable yet, in order."""
+        for flight in self.flights:
+            yield flight.batch
+
+        yield from self.pieces
+
+
+@attrs.define(eq=False)
+class Batcher:
+    """All lanes of a task."""
+
+    limits: Limits
+    lanes: dict[LaneKey, Lane] = attrs.field(factory=dict, init=False)
+    flights: int = attrs.field(default=0, init=False)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes that are held: waiting and in flight."""
+        return sum(batch.nbytes for lane in self.lanes.values() for batch in lane.outstanding())
+
+    def add(self, key: LaneKey, piece: Batch, now: float) -> None:
+        """Queue records behind those of their lane."""
+        lane = self.lanes.get(key)
+
+        if lane is None:
+            lane = self.lanes[key] = Lane(key)
+
+        if not lane.pieces:
+            lane.since = now
+
+        lane.pieces.append(piece)
+        lane.records += len(piece)
+        lane.nbytes += piece.nbytes
+
+    def due(self, now: float, *, flush: Collection[TopicPartition] | None = None) -> Lane | None:
+        """Return the lane to write from next: full, too old, or of a partition to be flushed; None: nothing may be written.
+
+        A MIXED lane is flushed as a whole. When the memory is used up and nothing else is due, the largest lane is.
+        """
+        if self.flights >= self.limits.in_flight:
+            return None
+
+        ready = [lane for lane in self.lanes.values() if lane.pieces and self._has_room(lane)]
+        due = [lane for lane in ready if self._is_due(lane, now) or (flush is not None and _is_among(lane, flush))]
+
+        if due:
+            return min(due, key=lambda lane: lane.since)
+
+        if ready and not self.flights and self.nbytes >= self.limits.memory:
+            return max(ready, key=lambda lane: lane.nbytes)
+
+        return None
+
+    def next_due(self) -> float | None:
+        """Return the time at which the next lane will be due by age; None if nothing waits that could be written."""
+        if self.flights >= self.limits.in_flight:
+            return None
+
+        waiting = [lane.since for lane in self.lanes.values() if lane.pieces and self._has_room(lane)]
+        return min(waiting) + self.limits.interval if waiting else None
+
+    def take(self, lane: Lane, now: float) -> Flight:
+        """Cut the next batch from a lane; what is left of the last piece goes on waiting."""
+        taken: list[Batch] = []
+        records = nbytes = 0
+
+        while lane.pieces and records < self.limits.records and nbytes < self.limits.nbytes:
+            piece = lane.pieces.popleft()
+            room = self._room(piece, records, nbytes)
+
+            if room < len(piece):
+                lane.pieces.appendleft(piece[room:])
+                piece = piece[:room]
+
+            taken.append(piece)
+            records += len(piece)
+            nbytes += piece.nbytes
+
+        lane.records -= records
+        lane.nbytes = sum(piece.nbytes for piece in lane.pieces)
+        lane.since = now if lane.records else 0.0
+        flight = Flight(Batch.concat(taken), lane)
+        lane.flights.append(flight)
+        self.flights += 1
+        return flight
+
+    def settle(self, flight: Flight, records: int) -> None:
+        """Note that the first `records` of a flight's batch are durable."""
+        flight.batch = flight.batch[records:]
+
+    def land(self, flight: Flight) -> None:
+        """Forget a flight; what it has not settled is no longer held."""
+        lane = flight.lane
+        lane.flights.remove(flight)
+        self.flights -= 1
+
+        if not lane.flights and not lane.pieces:
+            self.lanes.pop(lane.key, None)
+
+    def drop_below(self, lane: Lane, offset: int) -> int:
+        """Drop waiting records of a one-partition lane below an offset, as they are durable already; return how many."""
+        dropped = 0
+
+        while lane.pieces and lane.pieces[0].offsets[0] < offset:
+            piece = lane.pieces.popleft()
+            cut = bisect_left(piece.offsets, offset)
+            dropped += cut
+
+            if cut < len(piece):
+                lane.pieces.appendleft(piece[cut:])
+
+        lane.nbytes = sum(piece.nbytes for piece in lane.pieces)
+        lane.records -= dropped
+        return dropped
+
+    def drop(self, partitions: Collection[TopicPartition]) -> None:
+        """Drop all that waits of these partitions."""
+        for key, lane in list(self.lanes.items()):
+            lane.pieces = deque(part for piece in lane.pieces for part in _without(piece, partitions))
+            lane.nbytes = sum(piece.nbytes for piece in lane.pieces)
+            lane.records = sum(map(len, lane.pieces))
+
+            if not lane.flights and not lane.pieces:
+                del self.lanes[key]
+
+    def lowest(self, tp: TopicPartition) -> int | None:
+        """Return the lowest offset of a partition that is not durable yet; None if all that was read is."""
+        offsets = (
+            batch.offsets[span.start]
+            for key, lane in self.lanes.items()
+            if key[0] in (None, tp)
+            for batch in lane.outstanding()
+            for span in batch.spans
+            if span.tp == tp and span.start < span.stop
+        )
+        return min(offsets, default=None)
+
+    def holding_back(self, tp: TopicPartition) -> Lane | None:
+        """Return the lane in which the lowest offset of a partition waits."""
+        lanes = [lane for lane in self.lanes.values() if lane.key[0] == tp and lane.pieces and not lane.flights]
+        return min(lanes, key=lambda lane: lane.pieces[0].offsets[0], default=None)
+
+    def _has_room(self, lane: Lane) -> bool:
+        return len(lane.flights) < self.limits.in_flight_per_lane
+
+    def _is_due(self, lane: Lane, now: float) -> bool:
+        limits = self.limits
+        full = lane.records >= limits.records or lane.nbytes >= limits.nbytes
+        return full or now >= lane.since + limits.interval
+
+    def _room(self, piece: Batch, records: int, nbytes: int) -> int:
+        room = min(len(piece), self.limits.records - records)
+
+        if nbytes + piece.nbytes > self.limits.nbytes:
+            room = min(room, (self.limits.nbytes - nbytes) * len(piece) // piece.nbytes)
+
+        return max(room, 1)
+
+
+def _is_among(lane: Lane, partitions: Collection[TopicPartition]) -> bool:
+    return lane.key[0] is None or lane.key[0] in partitions
+
+
+def _without(piece: Batch, partitions: Collection[TopicPartition]) -> Iterator[Batch]:
+    for span in piece.spans:
+        if span.tp not in partitions:
+            yield piece[span.start : span.stop]

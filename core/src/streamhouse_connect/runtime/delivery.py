@@ -1,0 +1,175 @@
+"""Delivery of one batch: written whole, or in parts, or as dead letters, or not at all; but never lost.
+
+What the sink raises decides:
+
+    RetriableError    the same part again, after a backoff, for ever
+    RejectedBatch     the part is halved until the culprit is known
+    RejectedRecords   dead letters first, then the rest; or, with tolerance none, what is before them, then failure
+    Superseded        the part without the partitions that are somebody else's
+
+This module knows nothing of brokers or offsets to commit; it tells its observer what has become durable.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from typing import TYPE_CHECKING, Any, Protocol
+
+import attrs
+
+from streamhouse_connect.errors import FatalError, RejectedBatch, RejectedRecords, RetriableError, Superseded
+from streamhouse_connect.records import Batch
+from streamhouse_connect.sinks import Batching
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Collection, Mapping
+
+    from streamhouse_connect.records import TopicPartition
+    from streamhouse_connect.runtime.retries import Backoff
+    from streamhouse_connect.sinks import Sink
+
+__all__ = ["Delivery", "DeliveryObserver"]
+
+
+class DeliveryObserver(Protocol):
+    """Is told how the delivery of one batch goes on; parts become durable from the front of the batch to its end."""
+
+    def durable(self, part: Batch, *, settled: int, next_offset: int | None = None) -> None:
+        """The next `settled` records need no more care; those in `part` are at the destination, up to `next_offset`."""
+
+    def retrying(self, error: Exception | None) -> None:
+        """The destination does not take records now; None: it does again."""
+
+    def superseded(self, partitions: Collection[TopicPartition]) -> None:
+        """Another task owns these partitions."""
+
+
+@attrs.frozen
+class Delivery:
+    """Delivers batches to a sink."""
+
+    sink: Sink[Any]
+    dead_letters: Callable[[Batch, Mapping[int, str]], Awaitable[None]] | None
+    """Makes records dead letters, durably; None: a rejected record fails the task."""
+    backoff: Backoff
+    sleep: Callable[[float], Awaitable[None]]
+
+    async def deliver(self, batch: Batch, observer: DeliveryObserver) -> None:
+        """Return when every record of the batch is durable, at the destination or as a dead letter.
+
+        :raises FatalError: if a record was rejected and must not become a dead letter; what is before it is durable.
+        :raises Exception: whatever else the sink raised.
+        """
+        parts = [batch]
+
+        while parts:
+            part = parts.pop()
+
+            try:
+                held = await self._retried(lambda part=part: self.sink.write(part), observer)  # type: ignore[misc]  # bound
+            except RejectedBatch as error:
+                if len(part) > 1:
+                    parts += [part[len(part) // 2 :], part[: len(part) // 2]]
+                    continue
+
+                await self._reject(part, RejectedRecords({0: str(error)}), observer)
+            except RejectedRecords as error:
+                await self._reject(part, error, observer)
+            except Superseded as error:
+                observer.superseded(error.partitions)
+                parts += reversed(_other_spans(part, error.partitions))
+            else:
+                parts += self._account(part, held, observer)
+
+    def _account(self, part: Batch, held: int | None, observer: DeliveryObserver) -> list[Batch]:
+        """Report what a successful write made durable and return what it left."""
+        if held is None or self.sink.batching is Batching.MIXED or held > part.offsets[-1]:
+            observer.durable(part, settled=len(part), next_offset=held)
+            return []
+
+        done = bisect_left(part.offsets, held)
+
+        if not done:
+            message = f"{self.sink.name} answered offset {held}, which is not beyond {part.offsets[0]}, where the batch begins"
+            raise FatalError(message)
+
+        observer.durable(part[:done], settled=done, next_offset=held)
+        return [part[done:]]
+
+    async def _reject(self, part: Batch, error: RejectedRecords, observer: DeliveryObserver) -> None:
+        unknown = [index for index in error.reasons if not 0 <= index < len(part)]
+
+        if unknown or not error.reasons:
+            message = f"{self.sink.name} rejected records {unknown} of a batch of {len(part)}"
+            raise FatalError(message) from error
+
+        if self.dead_letters is None:
+            await self._deliver_before(part, error, observer)
+            return
+
+        dead_letters = self.dead_letters
+        await self._retried(lambda: dead_letters(part, error.reasons), observer)
+        rest = part.select([index for index in range(len(part)) if index not in error.reasons])
+        collected = _Collected(observer)
+
+        if error.others_durable:
+            collected.durable(rest, settled=len(rest))
+        elif len(rest):
+            await self.deliver(rest, collected)
+
+        written = Batch.concat(collected.parts) if collected.parts else part.select([])
+        observer.durable(written, settled=len(part), next_offset=collected.next_offset)
+
+    async def _deliver_before(self, part: Batch, error: RejectedRecords, observer: DeliveryObserver) -> None:
+        first, reason = next(iter(error.reasons.items()))
+
+        if first and error.others_durable:
+            observer.durable(part[:first], settled=first)
+        elif first:
+            await self.deliver(part[:first], observer)
+
+        record = part[first]
+        message = (
+            f"{record.tp.topic}, partition {record.tp.partition}, offset {record.offset}: {reason} "
+            f"(set errors.tolerance=all to keep such records in a dead letter topic and go on)"
+        )
+        raise FatalError(message) from error
+
+    async def _retried(self, act: Callable[[], Awaitable[int | None]], observer: DeliveryObserver) -> int | None:
+        attempt = 0
+
+        while True:
+            try:
+                result = await act()
+            except (RetriableError, ConnectionError, TimeoutError) as error:
+                observer.retrying(error)
+                at_least = error.retry_after if isinstance(error, RetriableError) else None
+                await self.sleep(self.backoff.delay(attempt, at_least=at_least))
+                attempt += 1
+            else:
+                observer.retrying(None)
+                return result
+
+
+@attrs.define
+class _Collected:
+    """Keeps what became durable of a part's rest, so that the part is reported as a whole."""
+
+    observer: DeliveryObserver
+    parts: list[Batch] = attrs.field(factory=list)
+    next_offset: int | None = None
+
+    def durable(self, part: Batch, *, settled: int, next_offset: int | None = None) -> None:  # noqa: ARG002 - the whole part is settled later
+        self.parts.append(part)
+        self.next_offset = next_offset
+
+    def retrying(self, error: Exception | None) -> None:
+        self.observer.retrying(error)
+
+    def superseded(self, partitions: Collection[TopicPartition]) -> None:
+        self.observer.superseded(partitions)
+
+
+def _other_spans(part: Batch, partitions: Collection[TopicPartition]) -> list[Batch]:
+    spans = [part[span.start : span.stop] for span in part.spans if span.tp not in partitions]
+    return [Batch.concat(spans)] if spans else []

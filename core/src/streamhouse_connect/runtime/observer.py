@@ -1,0 +1,35 @@
+"""What a task tells of its run. Knows nothing of who listens."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from streamhouse_connect.records import TopicPartition
+    from streamhouse_connect.runtime.progress import PartitionProgress
+
+__all__ = ["TaskObserver"]
+
+
+class TaskObserver:
+    """Is told how a run goes, on the connector's event loop. The methods do nothing here."""
+
+    def opened(self) -> None:
+        """The sink is open."""
+
+    def delivering(self, error: Exception | None) -> None:
+        """Delivery is held up by this error; None: no more."""
+
+    def wrote(self, records: int) -> None:
+        """The destination has taken so many records more."""
+
+    def progressed(self, progress: Mapping[TopicPartition, PartitionProgress]) -> None:
+        """Partitions came or went, or offsets were committed."""
+
+    def skipped(self, records: int) -> None:
+        """So many tombstones were passed over."""
+
+    def dead_lettered(self, records: int) -> None:
+        """So many records were made dead letters."""

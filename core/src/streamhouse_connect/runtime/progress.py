@@ -1,0 +1,150 @@
+"""Progress in one partition: what may be committed, and what a restart has to know. Pure.
+
+Terms as in the delivery algorithm: *C* the committed offset, *M[p]* the mark of a path, below which every record of the path
+is durable. A record at offset o of path p is skipped when o < M.get(p, C). The marks above C are committed with it, as
+text: version, the number of records processed, and for each mark the path's 64-bit hash and its distance from C.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from functools import lru_cache
+from hashlib import blake2b
+from typing import Final
+
+import attrs
+
+from streamhouse_connect.brokers import Committed
+
+__all__ = ["MAX_METADATA", "PartitionProgress"]
+
+_VERSION: Final = b"\x01"
+
+MAX_METADATA: Final = 3 << 10
+"""Of a commit, in bytes: Kafka takes 4,096 by default. Beyond it the path that holds the offset back has to be flushed."""
+
+
+@attrs.define
+class PartitionProgress:
+    """Where a task stands in a partition.
+
+    `position` is the next offset to be read. `processed` counts the records that the destination holds since the
+    connector was created.
+    """
+
+    position: int
+    committed: Committed | None = None
+    processed: int = 0
+    marks: dict[int, int] = attrs.field(factory=dict)
+    written: bool = False
+    """Whether anything was written since the last commit."""
+
+    @classmethod
+    def restored(cls, position: int, committed: Committed | None) -> PartitionProgress:
+        """Go on from a commit. Marks count only where reading goes on from that commit."""
+        if committed is None:
+            return cls(position)
+
+        processed, marks = _decode(committed)
+        return cls(position, committed, processed, marks if position == committed.offset else {})
+
+    def mark(self, path: str) -> int:
+        """Return the offset below which the records of a path are durable; 0 where there is no mark."""
+        return self.marks.get(_path_hash(path), 0) if self.marks else 0
+
+    def wrote(self, path: str, next_offset: int, records: int) -> None:
+        """Note that a path's records are durable up to an offset."""
+        key = _path_hash(path)
+        self.marks[key] = max(next_offset, self.marks.get(key, 0))
+        self.processed += records
+        self.written = True
+
+    def next_commit(self, lowest: int | None, *, marked: bool) -> Committed:
+        """Return what is to be committed when `lowest` is the lowest offset that is not durable (None: all read are).
+
+        `marked` says whether the sink routes, so that records above the offset may be durable and have to be marked.
+        """
+        offset = self.position if lowest is None else lowest
+        ahead = {key: mark for key, mark in self.marks.items() if mark > offset}
+        return Committed(offset, _encode(self.processed, offset, ahead if marked else {}))
+
+    def is_news(self, commit: Committed) -> bool:
+        """Tell whether a commit says more than the last one, or than a start without one."""
+        if self.committed is None:
+            return commit.offset != self.position or self.written or bool(self.processed)
+
+        return commit != self.committed
+
+    def has_committed(self, commit: Committed) -> None:
+        """Note that a commit was taken."""
+        self.committed = commit
+        self.marks = {key: mark for key, mark in self.marks.items() if mark > commit.offset}
+
+    @staticmethod
+    def processed_of(committed: Committed) -> int:
+        """Return the number of records processed that a commit carries."""
+        return _decode(committed)[0]
+
+
+@lru_cache(maxsize=4096)
+def _path_hash(path: str) -> int:
+    """Return the 64-bit hash by which a mark knows its path."""
+    return int.from_bytes(blake2b(path.encode("utf-8", "surrogatepass"), digest_size=8).digest())
+
+
+def _encode(processed: int, offset: int, marks: dict[int, int]) -> str:
+    parts = [_VERSION, _varint(processed)]
+
+    for key, mark in sorted(marks.items()):
+        parts += [key.to_bytes(8), _varint(mark - offset)]
+
+    return base64.b64encode(b"".join(parts)).decode("ascii")
+
+
+def _decode(committed: Committed) -> tuple[int, dict[int, int]]:
+    """Read what `_encode` wrote; a text of somebody else's, or a damaged one, means no marks."""
+    try:
+        data = base64.b64decode(committed.metadata, validate=True)
+    except binascii.Error:
+        return 0, {}
+
+    if data[:1] != _VERSION:
+        return 0, {}
+
+    try:
+        processed, at = _read_varint(data, 1)
+        marks = {}
+
+        while at < len(data):
+            key = int.from_bytes(data[at : at + 8])
+            ahead, at = _read_varint(data, at + 8)
+            marks[key] = committed.offset + ahead
+    except IndexError:
+        return 0, {}
+
+    return processed, marks
+
+
+def _varint(number: int) -> bytes:
+    out = bytearray()
+
+    while number >= 0x80:  # noqa: PLR2004 - LEB128
+        out.append(number & 0x7F | 0x80)
+        number >>= 7
+
+    out.append(number)
+    return bytes(out)
+
+
+def _read_varint(data: bytes, at: int) -> tuple[int, int]:
+    number = shift = 0
+
+    while True:
+        byte = data[at]
+        at += 1
+        number |= (byte & 0x7F) << shift
+        shift += 7
+
+        if byte < 0x80:  # noqa: PLR2004 - LEB128
+            return number, at

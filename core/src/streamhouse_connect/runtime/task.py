@@ -1,0 +1,278 @@
+"""A task: reads its partitions and has them delivered. One run of it ends with a stop or with an error.
+
+Reading, encoding and writing overlap: while batches are in flight the next are polled, and commits go along. All of it
+happens on one event loop, which belongs to the connector.
+
+    open → (poll → admit → launch → commit)* → flush → commit → close
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any, Final
+
+import attrs
+
+from streamhouse_connect.errors import FatalError, RejectedRecords
+from streamhouse_connect.runtime.batching import Batcher, Limits
+from streamhouse_connect.runtime.outbox import Outbox
+from streamhouse_connect.runtime.progress import PartitionProgress
+from streamhouse_connect.sinks import Batching
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Mapping
+
+    from streamhouse_connect.brokers import Broker, Consumer
+    from streamhouse_connect.options import ConnectorOptions
+    from streamhouse_connect.records import Batch, TopicPartition
+    from streamhouse_connect.runtime.delivery import Delivery
+    from streamhouse_connect.runtime.observer import TaskObserver
+    from streamhouse_connect.sinks import Sink, SinkContext
+
+__all__ = ["Task"]
+
+_POLL_RECORDS: Final = 10_000
+_POLL_SECONDS: Final = 1.0
+_THROTTLED_POLL_SECONDS: Final = 0.1
+_FAILED_GRACE_SECONDS: Final = 5.0
+
+
+@attrs.define(eq=False)
+class Task:
+    """One run of a connector's task; it is also the one whom its consumer tells of rebalances."""
+
+    group: str
+    topics: tuple[str, ...]
+    broker: Broker
+    sink: Sink[Any]
+    context: SinkContext
+    topic_ids: dict[str, str]
+    """The mapping inside `context`; filled before partitions of a topic are taken up."""
+    delivery: Delivery
+    options: ConnectorOptions
+    observer: TaskObserver
+    clock: Callable[[], float]
+    revoke_timeout: float = 30.0
+    _consumer: Consumer = attrs.field(init=False)
+    _outbox: Outbox = attrs.field(init=False)
+    _throttled: bool = attrs.field(default=False, init=False)
+    _wake: asyncio.Event = attrs.field(factory=asyncio.Event, init=False)
+    _stop_within: float | None = attrs.field(default=None, init=False)
+    _drain: Mapping[TopicPartition, int] | None = attrs.field(default=None, init=False)
+
+    def stop(self, within: float) -> None:
+        """Ask the run to flush, commit and return within about so many seconds. Call it on the task's loop."""
+        self._stop_within = within
+        self._wake.set()
+
+    def drain(self, ends: Mapping[TopicPartition, int]) -> None:
+        """Once everything below these offsets is read, have it written without waiting for fuller batches."""
+        self._drain = ends
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Run until `stop`.
+
+        :raises Exception: what the sink or the broker raised; whatever was durable by then is committed.
+        """
+        try:
+            await self.sink.open(self.context)
+            self.observer.opened()
+            self._consumer = self.broker.consumer(self.group, self.topics, self)
+            self._outbox = Outbox(
+                sink=self.sink,
+                consumer=self._consumer,
+                batcher=Batcher(self._limits()),
+                delivery=self.delivery,
+                observer=self.observer,
+                clock=self.clock,
+                wake=self._wake,
+            )
+
+            try:
+                await self._consume()
+            finally:
+                await self._consumer.close()
+        finally:
+            await self.sink.close()
+
+    def _limits(self) -> Limits:
+        mixed = self.sink.batching is Batching.MIXED
+
+        return Limits(
+            records=self.options.batch_size,
+            nbytes=self.options.batch_bytes,
+            interval=self.options.batch_interval_ms / 1000,
+            in_flight=self.sink.in_flight,
+            in_flight_per_lane=self.sink.in_flight if mixed else 1,
+            memory=self.options.buffer_memory,
+        )
+
+    async def _consume(self) -> None:
+        committing = asyncio.create_task(self._outbox.commit_forever())
+        grace = 0.0
+
+        try:
+            await self._poll_and_launch()
+            await self._outbox.flush(self._outbox.progress, self._stop_within or 0.0)
+        except Exception as error:  # noqa: BLE001 - raised below, once what is durable is committed
+            self._outbox.fail(error)
+            grace = _FAILED_GRACE_SECONDS
+        finally:
+            await self._outbox.abandon(grace)
+            committing.cancel()
+            await asyncio.wait({committing})
+            await self._outbox.commit()
+
+        if self._outbox.failure is not None:
+            raise self._outbox.failure
+
+    async def _poll_and_launch(self) -> None:
+        poll: asyncio.Task[list[Batch]] | None = None
+
+        try:
+            while self._stop_within is None and self._outbox.failure is None:
+                self._react()
+
+                if poll is None:
+                    timeout = _THROTTLED_POLL_SECONDS if self._throttled else _POLL_SECONDS
+                    poll = asyncio.create_task(self._consumer.poll(max_records=_POLL_RECORDS, timeout=timeout))
+
+                await self._wait(poll)
+
+                if poll.done():
+                    batches, poll = poll.result(), None
+
+                    for batch in batches:
+                        await self._admit(batch)
+
+            if self._outbox.failure is not None:
+                raise self._outbox.failure
+        finally:
+            if poll is not None:
+                poll.cancel()
+                await asyncio.wait({poll})
+
+    def _react(self) -> None:
+        """Launch what is due, and pause or resume reading by the memory that is held."""
+        if self._drain is not None and self._outbox.has_read(self._drain):
+            self._drain = None
+            self._outbox.flush_soon()
+
+        self._outbox.launch()
+        held = self._outbox.batcher.nbytes
+
+        if not self._throttled and held >= self.options.buffer_memory:
+            self._throttled = True
+            self._consumer.pause(self._outbox.progress)
+
+        elif self._throttled and held < self.options.buffer_memory // 2:
+            self._throttled = False
+            self._consumer.resume(self._outbox.progress)
+
+    async def _wait(self, poll: asyncio.Task[list[Batch]]) -> None:
+        """Wait for the poll, for news from the outbox or from outside, or for the time at which a lane is due."""
+        due = self._outbox.batcher.next_due()
+        woken = asyncio.create_task(self._wake.wait())
+        timeout = None if due is None else max(0.0, due - self.clock())
+        await asyncio.wait({poll, woken}, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
+        woken.cancel()
+        self._wake.clear()
+
+        if self._outbox.superseded:
+            await self._take_up_again()
+
+    async def _take_up_again(self) -> None:
+        """Another task has, or had, these partitions; as long as they are assigned to us, go on from where it stands."""
+        partitions, self._outbox.superseded = self._outbox.superseded, set()
+        ours = [tp for tp in partitions if tp in self._outbox.progress]
+        self._outbox.drop(ours)
+        await self.assigned(ours)
+
+    async def _admit(self, batch: Batch) -> None:
+        """Route a batch and queue its parts."""
+        tp = batch.spans[0].tp
+
+        if tp not in self._outbox.progress:  # lost while the poll was on its way
+            return
+
+        live = self._without_tombstones(batch)
+        failure = None
+
+        try:
+            routes = await self._routed(live)
+        except RejectedRecords as error:
+            if self.delivery.dead_letters is not None:
+                await self.delivery.dead_letters(live, error.reasons)
+                live = live.select([index for index in range(len(live)) if index not in error.reasons])
+            else:
+                first, reason = next(iter(error.reasons.items()))
+                failure = FatalError(f"{tp.topic}, partition {tp.partition}, offset {live.offsets[first]}: {reason}")
+                live = live[:first]
+
+            routes = await self._routed(live) if len(live) else []
+
+        if tp in self._outbox.progress:
+            self._outbox.read(live if failure else batch, routes)
+
+        if failure:
+            await self._outbox.flush([tp], _FAILED_GRACE_SECONDS)
+            raise failure
+
+    def _without_tombstones(self, batch: Batch) -> Batch:
+        if self.sink.null_values == "pass" or None not in batch.values:
+            return batch
+
+        live = [index for index, value in enumerate(batch.values) if value is not None]
+        self.observer.skipped(len(batch) - len(live))
+        return batch.select(live)
+
+    async def _routed(self, batch: Batch) -> list[tuple[str, Batch]]:
+        if self.sink.batching is Batching.MIXED:
+            return [("", batch)]
+
+        if not len(batch):
+            return []
+
+        routes = await asyncio.to_thread(self.sink.route, batch)
+        return [(path, self._unmarked(path, batch.select(indexes, path=path))) for path, indexes in routes]
+
+    def _unmarked(self, path: str, part: Batch) -> Batch:
+        """Leave out what an earlier run has made durable already."""
+        mark = self._outbox.progress[part.spans[0].tp].mark(path)
+
+        if not len(part) or part.offsets[0] >= mark:
+            return part
+
+        return part.select([index for index, offset in enumerate(part.offsets) if offset >= mark])
+
+    async def assigned(self, partitions: Collection[TopicPartition]) -> None:
+        """Find out where each partition goes on: the destination knows best, then the broker."""
+        for topic in {tp.topic for tp in partitions}:
+            self.topic_ids[topic] = (await self.broker.topic(topic)).id
+
+        committed = await self._consumer.committed(partitions)
+        held = await self.sink.resume(partitions)
+
+        for tp in partitions:
+            commit = committed.get(tp)
+            start = held.get(tp, commit.offset if commit else None)
+            position = await self._consumer.seek(tp, start)
+            self._outbox.start(tp, PartitionProgress.restored(position, commit))
+
+        if self._throttled:
+            self._consumer.pause(partitions)
+
+    async def revoked(self, partitions: Collection[TopicPartition]) -> None:
+        """Flush and commit, then let go."""
+        await self._outbox.flush(partitions, self.revoke_timeout)
+        await self._outbox.commit()
+        await self._let_go(partitions)
+
+    async def lost(self, partitions: Collection[TopicPartition]) -> None:
+        """Drop what is buffered: somebody else will read it again."""
+        await self._let_go(partitions)
+
+    async def _let_go(self, partitions: Collection[TopicPartition]) -> None:
+        self._outbox.drop(partitions)
+        await self.sink.release(partitions)

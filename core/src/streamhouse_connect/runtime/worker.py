@@ -1,0 +1,353 @@
+"""The worker: everything an application needs to define, run and watch connectors, whatever the broker.
+
+    async with Worker(SqliteBroker("data")) as worker:
+        await worker.create({"name": "orders-to-files", "connectorClass": "file-sink", "topics": ["orders"],
+                             "config": {"file.path": "out"}})
+        await worker.drained("orders-to-files")
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import uuid
+from contextlib import AsyncExitStack, suppress
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Final, Self
+
+import attrs
+
+from streamhouse_connect.definitions import Definition, TargetState
+from streamhouse_connect.definitions.memory import MemoryDefinitionStore
+from streamhouse_connect.errors import ConfigError, ConflictError, FatalError, NotFoundError, Problem
+from streamhouse_connect.masking import mask, restore
+from streamhouse_connect.metrics import ConnectorSample, Metrics
+from streamhouse_connect.plugins import Registry
+from streamhouse_connect.runtime.assembly import Assembly, group_of
+from streamhouse_connect.runtime.info import ConnectorInfo, PartitionInfo, TaskInfo
+from streamhouse_connect.runtime.plan import ConnectorSpec, Plan, make_plan, parse_body
+from streamhouse_connect.runtime.states import State
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from types import TracebackType
+
+    from streamhouse_connect.brokers import Broker
+    from streamhouse_connect.definitions import DefinitionStore
+    from streamhouse_connect.records import TopicPartition
+    from streamhouse_connect.runtime.connector import Connector
+
+__all__ = ["Worker"]
+
+_NAMESPACE: Final = uuid.UUID("9f0b7d7e-0f5c-5d0a-8f57-0d8f2f1c6a55")
+_PAUSE_SECONDS: Final = 1.2
+_LOOK_SECONDS: Final = 0.02
+
+log = logging.getLogger(__name__)
+
+
+@attrs.define(eq=False)
+class _Running:
+    """One defined connector; `plan` is None while its configuration can't be loaded."""
+
+    definition: Definition
+    plan: Plan | None
+    connector: Connector
+    warnings: tuple[str, ...] = ()
+
+
+class Worker:
+    """Runs connectors. It owns the broker and the definitions that it is given: it opens them, and closes them.
+
+    `definitions` defaults to ones in memory: then connectors are defined by the application at each start, and one of the
+    same name counts as the same. Connectors run in threads of their own; the methods are for the worker's event loop.
+    """
+
+    def __init__(
+        self,
+        broker: Broker,
+        *,
+        definitions: DefinitionStore | None = None,
+        registry: Registry | None = None,
+        shutdown_timeout: float = 30.0,
+    ) -> None:
+        self.broker = broker
+        self.registry = registry or Registry()
+        self.metrics = Metrics(self._samples)
+        self._definitions = definitions or MemoryDefinitionStore()
+        self._shutdown_timeout = shutdown_timeout
+        self._assembly = Assembly(broker, self._definitions, self.metrics)
+        self._running: dict[str, _Running] = {}
+        self._lock = asyncio.Lock()
+        self._stack = AsyncExitStack()
+
+    async def __aenter__(self) -> Self:
+        async with AsyncExitStack() as stack:
+            await stack.enter_async_context(self.broker)
+            await stack.enter_async_context(self._definitions)
+
+            for definition in await self._definitions.all():
+                await self._start(definition, *self._planned(definition))
+
+            self._stack = stack.pop_all()
+
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        running = list(self._running.values())
+        ended = await asyncio.gather(*(each.connector.close(within=self._shutdown_timeout) for each in running))
+
+        for each, has_ended in zip(running, ended, strict=True):
+            if not has_ended:
+                log.warning("connector left behind: its plugin does not let go", extra={"connector": each.definition.name})
+
+        self._running.clear()
+        await self._stack.aclose()
+
+    def validate(self, body: Mapping[str, object]) -> list[str]:
+        """Check the body of a create request and return its warnings.
+
+        :raises ConfigError: with everything that is wrong.
+        """
+        return list(parse_body(body, self.registry).warnings)
+
+    async def create(self, body: Mapping[str, object]) -> ConnectorInfo:
+        """Define a connector and start it. `body` has the shape of `POST /api/v1/connectors`.
+
+        :raises ConfigError: with everything that is wrong.
+        :raises ConflictError: with the code `connector_exists`.
+        """
+        spec = parse_body(body, self.registry)
+        now = datetime.now(UTC)
+
+        definition = Definition(
+            name=spec.name,
+            connector_class=spec.connector_class,
+            topics=spec.topics,
+            config=spec.config,
+            uid=spec.uid or self._mint(spec.name),
+            target=spec.target,
+            created_at=now,
+            updated_at=now,
+        )
+
+        async with self._lock:
+            if spec.name in self._running:
+                message = f"a connector called {spec.name!r} exists; change it with PUT, or choose another name"
+                raise ConflictError(message, code="connector_exists")
+
+            await self._definitions.create(definition)
+            await self._start(definition, spec.plan, spec.warnings)
+
+        return await self.get(spec.name)
+
+    async def update(self, name: str, body: Mapping[str, object]) -> ConnectorInfo:
+        """Replace a connector's topics and configuration; masked secrets keep what is stored.
+
+        :raises NotFoundError: with the code `unknown_connector`.
+        :raises ConfigError: with everything that is wrong; another name or class is.
+        """
+        async with self._lock:
+            running = self._find(name)
+            spec = self._parse_update(running, body)
+            definition = attrs.evolve(
+                running.definition, topics=spec.topics, config=spec.config, updated_at=datetime.now(UTC)
+            )
+            await self._definitions.replace(definition)
+            await running.connector.close(within=_PAUSE_SECONDS)
+            await self._start(definition, spec.plan, spec.warnings)
+
+        return await self.get(name)
+
+    async def delete(self, name: str) -> None:
+        """Stop a connector, and forget it and its offsets: made again, it starts anew.
+
+        :raises NotFoundError: with the code `unknown_connector`.
+        """
+        async with self._lock:
+            running = self._find(name)
+            await running.connector.close(within=_PAUSE_SECONDS)
+            await self._definitions.delete(name)
+            await self.broker.deletegroup_of(group_of(name))
+            del self._running[name]
+            self.metrics.forget(name)
+
+    async def pause(self, name: str) -> ConnectorInfo:
+        """Flush, commit and stop delivering until `resume`; what the destination does not take in time is read again."""
+        return await self._want(name, TargetState.PAUSED)
+
+    async def stop(self, name: str) -> ConnectorInfo:
+        """Like `pause`; the connector is out of service."""
+        return await self._want(name, TargetState.STOPPED)
+
+    async def resume(self, name: str) -> ConnectorInfo:
+        """Go on exactly where it was; a failed connector is restarted."""
+        return await self._want(name, TargetState.RUNNING)
+
+    async def restart(self, name: str) -> ConnectorInfo:
+        """Start the task anew; a paused or stopped connector stays so."""
+        running = self._find(name)
+        await running.connector.restart(within=_PAUSE_SECONDS)
+        return await self.get(name)
+
+    async def connectors(self) -> list[ConnectorInfo]:
+        """Return every connector, by name."""
+        return [await self.get(name) for name in sorted(self._running)]
+
+    async def get(self, name: str) -> ConnectorInfo:
+        """Return one connector.
+
+        :raises NotFoundError: with the code `unknown_connector`.
+        """
+        running = self._find(name)
+        definition, plan, snapshot = running.definition, running.plan, running.connector.snapshot
+        tasks = (TaskInfo(0, snapshot.state, snapshot.error, snapshot.trace, snapshot.assigned),)
+        idle = snapshot.state in (State.PAUSED, State.STOPPED)
+
+        return ConnectorInfo(
+            name=name,
+            connector_class=definition.connector_class,
+            topics=definition.topics,
+            config=mask(plan.classes if plan else (), definition.config),
+            state=snapshot.state,
+            target=definition.target,
+            error=snapshot.error,
+            processed=sum(snapshot.processed.values()),
+            created_at=definition.created_at,
+            updated_at=definition.updated_at,
+            tasks=() if idle else tasks,
+            partitions=tuple(await self._partitions(running)),
+            guarantee=plan.guarantee if plan else None,
+            warnings=running.warnings,
+        )
+
+    async def drained(self, name: str, *, timeout: float | None = None) -> None:  # noqa: ASYNC109 - the caller's patience
+        """Wait until all that is in the connector's topics now is delivered and committed; batches are cut short for it.
+
+        :raises FatalError: if the connector fails.
+        :raises TimeoutError: after `timeout` seconds.
+        """
+        running = self._find(name)
+        ends = {tp: end for topic in running.definition.topics for tp, (start, end) in await self._ends(topic) if end > start}
+
+        async with asyncio.timeout(timeout):
+            while not _is_beyond(running.connector, ends):
+                if running.connector.snapshot.state is State.FAILED:
+                    message = f"connector {name} has failed: {running.connector.snapshot.error}"
+                    raise FatalError(message)
+
+                running.connector.drain(ends)
+                await asyncio.sleep(_LOOK_SECONDS)
+
+    async def delete_topic(self, name: str) -> None:
+        """Delete a topic that no connector reads.
+
+        :raises NotFoundError: with the code `unknown_topic`.
+        :raises ConflictError: with the code `topic_in_use`.
+        """
+        await self.broker.topic(name)
+        readers = sorted(each.definition.name for each in self._running.values() if name in each.definition.topics)
+
+        if readers:
+            message = f"topic {name!r} is read by {', '.join(readers)}; delete the connectors first"
+            raise ConflictError(message, code="topic_in_use")
+
+        await self.broker.delete_topic(name)
+
+    def _find(self, name: str) -> _Running:
+        if name not in self._running:
+            message = f"there is no connector called {name!r}"
+            raise NotFoundError(message, code="unknown_connector")
+
+        return self._running[name]
+
+    def _mint(self, name: str) -> str:
+        return str(uuid.uuid4() if self._definitions.durable else uuid.uuid5(_NAMESPACE, name))
+
+    def _planned(self, definition: Definition) -> tuple[Plan | None, tuple[str, ...]]:
+        try:
+            plan = make_plan(definition.name, definition.connector_class, definition.config, self.registry)
+        except ConfigError as error:
+            return None, tuple(str(problem) for problem in error.problems)
+
+        return plan, plan.loaded.warnings
+
+    async def _start(self, definition: Definition, plan: Plan | None, warnings: tuple[str, ...]) -> None:
+        committed = await self.broker.committed(group_of(definition.name))
+        connector = self._assembly.connector(definition, plan, committed, "; ".join(warnings))
+        self._running[definition.name] = _Running(definition, plan, connector, warnings)
+        connector.start()
+
+    def _parse_update(self, running: _Running, body: Mapping[str, object]) -> ConnectorSpec:
+        definition = running.definition
+        config = body.get("config")
+        problems: list[Problem] = []
+
+        if isinstance(config, dict):
+            try:
+                config = restore(running.plan.classes if running.plan else (), config, definition.config)
+            except ConfigError as error:
+                problems += error.problems
+
+        given = {"name": definition.name, "connectorClass": definition.connector_class, **body, "config": config}
+
+        try:
+            spec = parse_body(given, self.registry)
+        except ConfigError as error:
+            raise ConfigError([*problems, *error.problems]) from error
+
+        for field, is_now, was in (
+            ("name", spec.name, definition.name),
+            ("connectorClass", spec.connector_class, definition.connector_class),
+        ):
+            if is_now != was:
+                problems.append(Problem(field, f"can't be changed from {was} to {is_now}; make a new connector"))
+
+        if problems:
+            raise ConfigError(problems)
+
+        return spec
+
+    async def _want(self, name: str, target: TargetState) -> ConnectorInfo:
+        async with self._lock:
+            running = self._find(name)
+
+            if running.definition.target is not target:
+                running.definition = attrs.evolve(running.definition, target=target, updated_at=datetime.now(UTC))
+                await self._definitions.replace(running.definition)
+
+            await running.connector.apply(target, within=_PAUSE_SECONDS)
+
+        return await self.get(name)
+
+    async def _partitions(self, running: _Running) -> list[PartitionInfo]:
+        snapshot = running.connector.snapshot
+        infos = []
+
+        for topic in running.definition.topics:
+            for tp, (start, end) in sorted(await self._ends(topic)):
+                commit = snapshot.committed.get(tp)
+                offset = commit.offset if commit else None
+                lag = max(0, end - (start if offset is None else offset))
+                infos.append(PartitionInfo(tp, offset, end, lag, snapshot.processed.get(tp, 0)))
+
+        return infos
+
+    async def _ends(self, topic: str) -> list[tuple[TopicPartition, tuple[int, int]]]:
+        with suppress(NotFoundError):  # it is waited for
+            return list((await self.broker.watermarks(topic)).items())
+
+        return []
+
+    def _samples(self) -> list[ConnectorSample]:
+        return [
+            ConnectorSample(name, each.connector.snapshot.state.reported, sum(each.connector.snapshot.processed.values()))
+            for name, each in sorted(self._running.items())
+        ]
+
+
+def _is_beyond(connector: Connector, ends: Mapping[TopicPartition, int]) -> bool:
+    committed = connector.snapshot.committed
+    return all(tp in committed and committed[tp].offset >= end for tp, end in ends.items())
