@@ -1,21 +1,27 @@
 """ObjectSink: routes records, formats each route's batch, and creates one object for it, exactly once.
 
 The name of an object is a function of what it starts with, and it is only created if absent: writing the same batch
-again, after a crash or a lost answer, meets the object that is already there.
+again, after a crash or a lost answer, meets the object that is already there, and learns how far it reaches.
+
+    route → format → create ──created──→ durable
+                        └──exists──→ held ──→ durable up to the offset that it reaches
 """
 
 from __future__ import annotations
 
 import asyncio
 import io
+import re
 import uuid
 from abc import abstractmethod
 from typing import TYPE_CHECKING, ClassVar, Final, Literal, TypeVar
+from urllib.parse import quote
 
 import attrs
 
 from streamhouse_connect.config import option
-from streamhouse_connect.sinks import Batching, Sink
+from streamhouse_connect.errors import RejectedRecords
+from streamhouse_connect.sinks import Batching, Guarantee, Sink
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -30,6 +36,7 @@ __all__ = ["ObjectConfig", "ObjectInfo", "ObjectSink"]
 C = TypeVar("C")
 
 _NAMESPACE: Final = uuid.UUID("5c0f9a43-8c1c-5c0e-9d0e-3a4f2d0c7b11")
+_UNSAFE: Final = re.compile(r"[\\\x00-\x1f\x7f]")
 
 
 @attrs.frozen(kw_only=True)
@@ -72,12 +79,28 @@ class ObjectSink(Sink[C]):
         self.in_flight = 4
         self._context: SinkContext
 
+    @classmethod
+    def guarantee(cls, config: C) -> Guarantee:  # noqa: ARG003 - for those who override it
+        return Guarantee(
+            "exactly-once",
+            "a file is named after the first record in it and never written over, so that a replay meets the files it "
+            "wrote before; this ends where those files, or records not yet committed, are removed in between",
+        )
+
     async def open(self, context: SinkContext) -> None:
         self._context = context
 
     def route(self, batch: Batch) -> Sequence[tuple[str, Sequence[int]]]:
-        topic = batch.spans[0].tp.topic
-        return [(f"{topic}/{path}" if path else topic, indexes) for path, indexes in self.partitioner.split(batch)]
+        topic = _safe_topic(batch.spans[0].tp.topic)
+        parts = self.partitioner.split(batch)
+        nowhere = [(path, indexes) for path, indexes in parts if path and "" in path.split("/")]
+
+        if nowhere:
+            raise RejectedRecords(
+                {i: f"partitioning {self.partitioner.name} gives the path {path!r}" for path, ii in nowhere for i in ii}
+            )
+
+        return [(f"{topic}/{_safe_path(path)}" if path else topic, indexes) for path, indexes in parts]
 
     async def write(self, batch: Batch) -> int | None:
         info = self._info(batch)
@@ -93,7 +116,7 @@ class ObjectSink(Sink[C]):
     async def create(self, key: str, body: memoryview, info: ObjectInfo) -> bool:
         """Create the object, durably, if there is none of that key; return whether it was created.
 
-        `key` is relative to the connector's prefix or directory.
+        `key` is relative to the connector's prefix or directory, and can't leave it.
         """
 
     @abstractmethod
@@ -124,3 +147,19 @@ class ObjectSink(Sink[C]):
 
     def _uuid(self, batch: Batch, info: ObjectInfo) -> uuid.UUID:
         return uuid.uuid5(_NAMESPACE, f"{info.identity}/{info.partition}/{batch.path}/{info.first_offset}")
+
+
+def _safe_topic(topic: str) -> str:
+    """Return the topic as one segment of a path; two topics never become the same."""
+    return _safe_segment(quote(topic, safe=""))
+
+
+def _safe_path(path: str) -> str:
+    return "/".join(map(_safe_segment, path.split("/")))
+
+
+def _safe_segment(segment: str) -> str:
+    if segment in {".", ".."}:
+        return segment.replace(".", "%2E")
+
+    return _UNSAFE.sub(lambda found: f"%{ord(found[0]):02X}", segment)

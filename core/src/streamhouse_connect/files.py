@@ -1,0 +1,116 @@
+"""file-sink: batches become files in a directory, each written exactly once.
+
+A file has no metadata that says which offsets it holds: its name says where it starts, and the number of its records
+how far it reaches.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar, Final
+from urllib.parse import quote
+
+import attrs
+
+from streamhouse_connect.config import option
+from streamhouse_connect.directories import Directory
+from streamhouse_connect.errors import DeliveryError, FatalError, RetriableError
+from streamhouse_connect.objects import ObjectConfig, ObjectInfo, ObjectSink
+
+if TYPE_CHECKING:
+    from streamhouse_connect.formatters import Formatter
+    from streamhouse_connect.partitioners import Partitioner
+    from streamhouse_connect.records import Batch
+    from streamhouse_connect.sinks import SinkContext
+
+__all__ = ["FileConfig", "FileSink"]
+
+_REMEDIES: Final = {
+    errno.EACCES: "let the user who runs StreamHouse Connect write there",
+    errno.EPERM: "choose a directory that allows writing and hard links",
+    errno.EROFS: "mount it for writing, or choose another directory",
+    errno.ENOTDIR: "choose a path whose every part is a directory",
+    errno.EEXIST: "choose a path that is a directory",
+    errno.EISDIR: "move that directory away",
+    errno.ELOOP: "mend its symbolic links",
+    errno.ENAMETOOLONG: "choose a shorter path or partitioning",
+    errno.EXDEV: "choose a directory that lies on one filesystem as a whole",
+    errno.EOPNOTSUPP: "choose a directory on a filesystem with hard links: without them a file could be overwritten",
+    errno.ENOSYS: "choose a directory on a filesystem with hard links: without them a file could be overwritten",
+    errno.EMLINK: "choose a directory on a filesystem with hard links: without them a file could be overwritten",
+    errno.EINVAL: "choose a path that the filesystem allows",
+}
+"""What to do where waiting does not help; every other error may go away by itself, as a full disk does."""
+
+
+@attrs.frozen(kw_only=True)
+class FileConfig(ObjectConfig):
+    """The options of file-sink."""
+
+    path: str = option("file.path", doc="The directory that the files go to; it is made if it is missing.")
+
+
+class FileSink(ObjectSink[FileConfig]):
+    """Writes records as files into a local directory."""
+
+    name = "file-sink"
+    aliases: ClassVar[tuple[str, ...]] = ("file", "com.streamhouse.connect.file.FileSinkConnector")
+    config_class = FileConfig
+
+    def __init__(
+        self, config: FileConfig, *, formatter: Formatter[object], partitioner: Partitioner[object]
+    ) -> None:
+        super().__init__(config, formatter=formatter, partitioner=partitioner)
+        self._root = Path(config.path).expanduser().absolute()
+        self._directory: Directory | None = None
+
+    async def open(self, context: SinkContext) -> None:
+        await super().open(context)
+        directory = Directory(self._root, owner=quote(context.uid, safe=""))
+
+        try:
+            await asyncio.to_thread(directory.open)
+        except OSError as error:
+            raise _translated(error, self._root) from error
+
+        self._directory = directory
+
+    async def create(self, key: str, body: memoryview, info: ObjectInfo) -> bool:
+        assert self._directory is not None, "open() comes first"
+
+        try:
+            return await asyncio.to_thread(self._directory.create, key, body)
+        except OSError as error:
+            raise _translated(error, self._root / key) from error
+
+    async def held(self, key: str, batch: Batch, info: ObjectInfo) -> int:
+        try:
+            count = await asyncio.to_thread(self._count, key)
+        except OSError as error:
+            raise _translated(error, self._root / key) from error
+        except ValueError as error:
+            raise FatalError(
+                f"{self._root / key} is in the way: it is not a complete {self.formatter.name} file of this connector "
+                f"({error}); move it away, then restart the connector"
+            ) from error
+
+        return batch.offsets[count] if count < len(batch) else info.last_offset + 1
+
+    async def close(self) -> None:
+        if self._directory is not None:
+            await asyncio.to_thread(self._directory.close)
+
+    def _count(self, key: str) -> int:
+        assert self._directory is not None, "open() comes first"
+        self._directory.sync(key)
+
+        with (self._root / key).open("rb") as file:
+            return self.formatter.count(file)
+
+
+def _translated(error: OSError, path: Path) -> DeliveryError:
+    message = f"can't write {path}: {error.strerror or error}"
+    remedy = _REMEDIES.get(error.errno or 0)
+    return FatalError(f"{message}; {remedy}") if remedy else RetriableError(message)
