@@ -1,0 +1,147 @@
+"""What every test may ask for: real servers, started once, each test with a database, bucket or prefix of its own."""
+
+import secrets
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing
+from typing import Literal, NoReturn, TypeVar, cast
+
+import pytest
+from hypothesis import settings
+
+from services import (
+    Bucket,
+    Database,
+    Elasticsearch,
+    Indices,
+    Ministack,
+    Postgres,
+    S3Server,
+    SeaweedFS,
+    Service,
+    ServiceUnavailableError,
+)
+
+S = TypeVar("S", bound=Service)
+
+settings.register_profile("tests", deadline=None, print_blob=True)  # this machine may be slow; say how to repeat
+settings.load_profile("tests")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add --require-services."""
+    parser.addoption(
+        "--require-services",
+        action="store_true",
+        help="a server that cannot be started is a failure, not a reason to skip",
+    )
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Download what the collected tests need now, since no test has the time to."""
+    if session.config.option.collectonly:
+        return
+
+    if any("elasticsearch_server" in getattr(item, "fixturenames", ()) for item in session.items):
+        try:
+            Elasticsearch.install()
+        except ServiceUnavailableError as error:
+            session.config.issue_config_time_warning(UserWarning(str(error)), stacklevel=2)
+
+
+class Servers:
+    """The servers of a test session: each is started when it is first asked for, and again if a test killed it."""
+
+    def __init__(self, stack: ExitStack, *, are_required: bool) -> None:
+        self._stack = stack
+        self._are_required = are_required
+        self._servers: dict[object, Service] = {}
+        self._failures: dict[object, str] = {}
+
+    def start(self, key: object, create: Callable[[], S]) -> S:
+        """Return the running server of that key; skip the test, or fail it if servers are required, without one."""
+        if key in self._failures:
+            self._give_up(self._failures[key])
+
+        server = self._servers.get(key)
+
+        if server is None:
+            server = self._servers[key] = self._stack.enter_context(closing(create()))
+
+        try:
+            server.start()
+        except ServiceUnavailableError as error:
+            self._failures[key] = str(error)
+            self._give_up(str(error))
+
+        return cast("S", server)
+
+    def _give_up(self, reason: str) -> NoReturn:
+        if self._are_required:
+            pytest.fail(reason, pytrace=False)
+
+        pytest.skip(reason)
+
+
+@pytest.fixture(scope="session")
+def servers(request: pytest.FixtureRequest) -> Iterator[Servers]:
+    """Every server of this session; they end with it."""
+    with ExitStack() as stack:
+        yield Servers(stack, are_required=request.config.getoption("--require-services"))
+
+
+@pytest.fixture
+def start_service(servers: Servers) -> Iterator[Callable[[Service], None]]:
+    """Start a server that belongs to this test alone (to kill it, or with settings of its own)."""
+    with ExitStack() as stack:
+
+        def start(service: Service) -> None:
+            stack.enter_context(closing(service))
+            servers.start(service, lambda: service)
+
+        yield start
+
+
+@pytest.fixture
+def postgres_server(request: pytest.FixtureRequest, servers: Servers) -> Postgres:
+    """PostgreSQL 18, or the major given by @pytest.mark.parametrize("postgres_server", [16, 18], indirect=True)."""
+    major: Literal[16, 18] = getattr(request, "param", 18)
+    return servers.start(("postgres", major), lambda: Postgres(major))
+
+
+@pytest.fixture
+def postgres(postgres_server: Postgres) -> Iterator[Database]:
+    """An empty database of postgres_server."""
+    name = f"test_{secrets.token_hex(4)}"
+    yield Database(name, postgres_server.create_database(name), postgres_server)
+    postgres_server.start()  # the test may have killed it
+    postgres_server.drop_database(name)
+
+
+@pytest.fixture
+def s3_server(request: pytest.FixtureRequest, servers: Servers) -> S3Server:
+    """SeaweedFS, or what @pytest.mark.parametrize("s3_server", ["seaweedfs", "ministack"], indirect=True) says."""
+    backend = {"seaweedfs": SeaweedFS, "ministack": Ministack}[getattr(request, "param", "seaweedfs")]
+    return servers.start(backend, backend)
+
+
+@pytest.fixture
+def s3(s3_server: S3Server) -> Bucket:
+    """An empty bucket of s3_server."""
+    name = f"test-{secrets.token_hex(4)}"
+    s3_server.create_bucket(name)
+    return Bucket(name, s3_server)
+
+
+@pytest.fixture
+def elasticsearch_server(servers: Servers) -> Elasticsearch:
+    """A node of Elasticsearch 8."""
+    return servers.start(Elasticsearch, Elasticsearch)
+
+
+@pytest.fixture
+def elasticsearch(elasticsearch_server: Elasticsearch) -> Iterator[Indices]:
+    """A prefix for the names of indices on elasticsearch_server."""
+    prefix = f"test-{secrets.token_hex(4)}-"
+    yield Indices(prefix, elasticsearch_server)
+    elasticsearch_server.start()  # the test may have killed it
+    elasticsearch_server.request("DELETE", f"/{prefix}*")

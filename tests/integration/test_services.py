@@ -1,0 +1,178 @@
+"""The servers that tests start: they come up, crash, come back with their data, and leave nothing behind."""
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from botocore.exceptions import ClientError
+
+from services import (
+    Bucket,
+    Database,
+    Elasticsearch,
+    Indices,
+    Postgres,
+    S3Server,
+    SeaweedFS,
+    Service,
+    ServiceUnavailableError,
+)
+from services.ports import accepts
+
+_EACH_S3 = pytest.mark.parametrize("s3_server", ["seaweedfs", "ministack"], indirect=True)
+
+
+def _rows(url: str) -> list[tuple[Any, ...]]:
+    with psycopg.connect(url) as connection:
+        return connection.execute("SELECT n FROM kept ORDER BY n").fetchall()
+
+
+@pytest.mark.parametrize("postgres_server", [16, 18], indirect=True)
+def test_postgres_keeps_committed_rows_through_a_crash(postgres: Database, postgres_server: Postgres) -> None:
+    """What was committed before kill() is there after start(), on the same port."""
+    with psycopg.connect(postgres.url) as connection:
+        connection.execute("CREATE TABLE kept (n int)")
+        connection.execute("INSERT INTO kept VALUES (1), (2)")
+
+    crashed = postgres_server.pid
+    postgres_server.kill()
+    assert not accepts(postgres_server.port)
+    postgres_server.start()
+    assert postgres_server.pid != crashed
+    assert _rows(postgres.url) == [(1,), (2,)]
+
+
+@pytest.mark.parametrize("postgres_server", [16, 18], indirect=True)
+def test_postgres_is_of_the_major_asked_for(postgres_server: Postgres) -> None:
+    """The parameter selects the server's version."""
+    with psycopg.connect(postgres_server.url) as connection:
+        assert connection.info.server_version // 10_000 == postgres_server.major
+
+
+@_EACH_S3
+def test_s3_keeps_acknowledged_objects_through_a_crash(s3: Bucket, s3_server: S3Server) -> None:
+    """An object that was acknowledged before kill() is read after start()."""
+    client = s3_server.client()
+    client.put_object(Bucket=s3.name, Key="a/b.json", Body=b"{}")
+    s3_server.kill()
+    assert not accepts(s3_server.port)
+    s3_server.start()
+    assert client.get_object(Bucket=s3.name, Key="a/b.json")["Body"].read() == b"{}"
+    client.close()
+
+
+@_EACH_S3
+def test_s3_creates_an_object_only_once(s3: Bucket, s3_server: S3Server) -> None:
+    """If-None-Match makes the second writer fail with 412."""
+    client = s3_server.client()
+    client.put_object(Bucket=s3.name, Key="once", Body=b"1", IfNoneMatch="*")
+
+    with pytest.raises(ClientError) as caught:
+        client.put_object(Bucket=s3.name, Key="once", Body=b"2", IfNoneMatch="*")
+
+    assert caught.value.response["ResponseMetadata"]["HTTPStatusCode"] == 412
+    client.close()
+
+
+def test_elasticsearch_keeps_acknowledged_documents_through_a_crash(
+    elasticsearch: Indices, elasticsearch_server: Elasticsearch
+) -> None:
+    """A document that was acknowledged before kill() is read after start()."""
+    path = f"/{elasticsearch.prefix}a/_doc/1"
+    elasticsearch_server.request("PUT", path, {"n": 1})
+    elasticsearch_server.kill()
+    assert not accepts(elasticsearch_server.port)
+    elasticsearch_server.start()
+    answer = elasticsearch_server.request("GET", path)
+    assert isinstance(answer, dict)
+    assert answer["_source"] == {"n": 1}
+
+
+def test_a_suspended_server_is_silent_until_it_is_woken(start_service: Callable[[Service], None]) -> None:
+    """suspend() leaves the port open and the answers out; wake() brings them back."""
+    server = SeaweedFS()
+    start_service(server)
+    server.suspend()
+    assert accepts(server.port)
+    server.wake()
+    server.create_bucket("awake")
+
+
+@pytest.mark.parametrize("service", [Postgres, SeaweedFS])
+def test_closing_leaves_nothing_behind(start_service: Callable[[Service], None], service: type[Service]) -> None:
+    """close() ends the process, frees the port and removes the directory; twice is harmless."""
+    server = service()
+    start_service(server)
+    pid = server.pid
+    server.close()
+    server.close()
+    assert not accepts(server.port)
+    assert not server.directory.exists()
+    assert not Path(f"/proc/{pid}").exists()
+
+
+def test_servers_end_when_the_tests_are_killed() -> None:
+    """A test process that dies by SIGKILL takes its servers and their directories with it."""
+    script = (
+        "import sys, time; from services import Postgres; server = Postgres(); server.start();"
+        "print(server.port, server.directory, flush=True); time.sleep(600)"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
+
+    with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True, env=environment) as tests:
+        assert tests.stdout is not None
+        port, directory = tests.stdout.readline().split()
+        assert accepts(int(port))
+        tests.kill()
+
+    deadline = time.monotonic() + 20
+
+    while (accepts(int(port)) or Path(directory).exists()) and time.monotonic() < deadline:
+        time.sleep(0.1)
+
+    assert not accepts(int(port))
+    assert not Path(directory).exists()
+
+
+class _Broken(Service):
+    name = "broken"
+    start_timeout = 5.0
+
+    def prepare(self) -> None:
+        return
+
+    def command(self) -> list[str]:
+        return ["sh", "-c", "echo no disk left >&2; exit 3"]
+
+    def is_ready(self) -> bool:
+        return False
+
+
+def test_a_server_that_exits_says_why() -> None:
+    """The error of start() holds the exit code and the end of the log, and nothing runs on."""
+    with pytest.raises(ServiceUnavailableError, match=r"(?s)exited with 3.*no disk left"), _Broken():
+        pass
+
+
+class _Hung(_Broken):
+    start_timeout = 0.3
+
+    def command(self) -> list[str]:
+        return ["sh", "-c", "echo thinking >&2; sleep 600"]
+
+
+def test_a_server_that_never_answers_is_given_up() -> None:
+    """start() waits no longer than start_timeout, then kills what it started."""
+    server = _Hung()
+
+    with pytest.raises(ServiceUnavailableError, match=r"(?s)not ready after.*thinking"):
+        server.start()
+
+    assert not server.is_running
+    server.close()

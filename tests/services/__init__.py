@@ -1,0 +1,19 @@
+"""Real servers for tests: started from wheels and Maven Central, on free ports, in directories of their own."""
+
+from services.base import Service, ServiceUnavailableError
+from services.elasticsearch import Elasticsearch, Indices
+from services.postgres import Database, Postgres
+from services.s3 import Bucket, Ministack, S3Server, SeaweedFS
+
+__all__ = [
+    "Bucket",
+    "Database",
+    "Elasticsearch",
+    "Indices",
+    "Ministack",
+    "Postgres",
+    "S3Server",
+    "SeaweedFS",
+    "Service",
+    "ServiceUnavailableError",
+]

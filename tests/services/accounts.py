@@ -1,0 +1,66 @@
+"""The account a server runs as: ours, or nobody's where the server refuses root. Knows no server."""
+
+import os
+import shutil
+import stat
+from pathlib import Path
+from typing import TypedDict
+
+NOBODY = 65534
+
+
+class PopenArguments(TypedDict, total=False):
+    """What Popen needs to start a process as somebody else."""
+
+    user: int
+    group: int
+    extra_groups: list[int]
+
+
+def popen_arguments(*, drop_root: bool) -> PopenArguments:
+    """Popen's arguments for a server that refuses root, empty for everybody but root."""
+    if not drop_root or os.geteuid() != 0:
+        return {}
+
+    return {"user": NOBODY, "group": NOBODY, "extra_groups": []}
+
+
+def hand_over(directory: Path) -> None:
+    """Give a directory and all in it to the account that servers run as, when we are root."""
+    if os.geteuid() != 0:
+        return
+
+    for path in (directory, *directory.rglob("*")):
+        os.chown(path, NOBODY, NOBODY, follow_symlinks=False)
+
+
+def cache_directory() -> Path:
+    """Where downloaded servers are kept from run to run; root's is one that nobody can reach too."""
+    if os.geteuid() == 0:
+        return Path("/var/cache/streamhouse-connect-tests")
+
+    base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
+    return Path(base).expanduser() / "streamhouse-connect-tests"
+
+
+def reachable(directory: Path, *names: str) -> Path:
+    """The directory itself if a server's account may read it, else a copy of what is named in it, in the cache.
+
+    Root's home, where a checkout or its .venv may be, is closed to everybody else.
+    """
+    directory = directory.resolve()
+
+    if os.geteuid() != 0 or all(path.stat().st_mode & stat.S_IXOTH for path in (directory, *directory.parents)):
+        return directory
+
+    copy = cache_directory() / f"{names[0]}-{(directory / names[0]).stat().st_mtime_ns}"
+
+    if not copy.exists():
+        partial = copy.with_name(f"{copy.name}.{os.getpid()}")
+
+        for name in names:
+            shutil.copytree(directory / name, partial / name, symlinks=True)
+
+        partial.rename(copy)
+
+    return copy

@@ -1,0 +1,136 @@
+"""Elasticsearch 8 from Maven Central: a whole server in a zip."""
+
+import json
+import os
+import shutil
+import subprocess
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import ClassVar
+from urllib.error import URLError
+from urllib.request import Request, urlopen
+
+import attrs
+
+from services.accounts import cache_directory
+from services.base import Service
+from services.java import fetch, java_home
+from services.ports import free_port
+
+_VERSION = "8.8.2"
+_JVM_OPTIONS = "-Xms512m\n-Xmx512m\n-XX:TieredStopAtLevel=1\n"
+
+
+class Elasticsearch(Service):
+    """A node of its own with security off; `settings` are added to its elasticsearch.yml."""
+
+    name: ClassVar[str] = "elasticsearch"
+    start_timeout: ClassVar[float] = 100.0
+    stop_timeout: ClassVar[float] = 20.0
+    refuses_root: ClassVar[bool] = True
+
+    def __init__(self, settings: Mapping[str, str | int] | None = None) -> None:
+        super().__init__()
+        self.port = free_port()
+        self._settings = dict(settings or {})
+        self._home = Path()
+        self._java = Path()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    @staticmethod
+    def install() -> Path:
+        """Download and unpack the server unless an earlier run did; may take minutes the first time.
+
+        :raises ServiceUnavailableError: it could not be downloaded.
+        """
+        cache = cache_directory()
+        home = cache / f"elasticsearch-{_VERSION}"
+
+        if home.exists():
+            return home
+
+        group = "org.elasticsearch.distribution.integ-test-zip"
+        archive = fetch(group, "elasticsearch", _VERSION, "zip", into=cache)
+        partial = cache / f"elasticsearch-{_VERSION}.{os.getpid()}"
+
+        with zipfile.ZipFile(archive) as unpacked:
+            unpacked.extractall(partial)
+
+        for program in (partial / home.name).glob("bin/*"):
+            program.chmod(0o755)  # zipfile forgets it
+
+        subprocess.run(["chmod", "-R", "a+rX", str(partial)], check=True)
+        (partial / home.name).rename(home)
+        shutil.rmtree(partial)
+        archive.unlink()
+        return home
+
+    def prepare(self) -> None:
+        self._java = java_home(oldest=17, newest=21)
+        self._home = self.install()
+        config = self.directory / "config"
+        shutil.copytree(self._home / "config", config)
+        (self.directory / "tmp").mkdir()
+        settings: dict[str, str | int] = {
+            "cluster.name": "tests",
+            "discovery.type": "single-node",
+            "network.host": "127.0.0.1",
+            "http.port": self.port,
+            "transport.port": free_port(),
+            "path.data": str(self.directory / "data"),
+            "path.logs": str(self.directory / "logs"),
+            "xpack.security.enabled": "false",
+            "cluster.routing.allocation.disk.threshold_enabled": "false",
+            "action.destructive_requires_name": "false",
+            **self._settings,
+        }
+        (config / "elasticsearch.yml").write_text("".join(f"{key}: {value}\n" for key, value in settings.items()))
+        options = config / "jvm.options"
+        kept = (line for line in options.read_text().splitlines() if "-Xlog:gc" not in line and "ErrorFile" not in line)
+        options.write_text("\n".join(kept) + "\n")
+        (config / "jvm.options.d").mkdir(exist_ok=True)
+        (config / "jvm.options.d" / "tests.options").write_text(_JVM_OPTIONS)
+
+    def command(self) -> list[str]:
+        return [str(self._home / "bin" / "elasticsearch")]
+
+    def environment(self) -> Mapping[str, str]:
+        return {
+            "ES_JAVA_HOME": str(self._java),
+            "ES_PATH_CONF": str(self.directory / "config"),
+            "ES_TMPDIR": str(self.directory / "tmp"),
+        }
+
+    def is_ready(self) -> bool:
+        try:
+            health = self.request("GET", "/_cluster/health")
+        except (URLError, OSError, json.JSONDecodeError):
+            return False
+
+        return isinstance(health, dict) and health.get("status") in {"green", "yellow"}
+
+    def request(self, method: str, path: str, body: object = None) -> object:
+        """Send one request and return the answer's JSON; for the arrangement of tests."""
+        data = None if body is None else json.dumps(body).encode()
+        request = Request(self.url + path, data=data, method=method, headers={"Content-Type": "application/json"})
+
+        with urlopen(request, timeout=30) as response:
+            answer: object = json.load(response)
+
+        return answer
+
+
+@attrs.frozen
+class Indices:
+    """A prefix for index names; the indices that have it last as long as one test."""
+
+    prefix: str
+    server: Elasticsearch
+
+    @property
+    def url(self) -> str:
+        return self.server.url

