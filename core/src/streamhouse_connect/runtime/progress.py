@@ -8,7 +8,6 @@ text: version, the number of records processed, and for each mark the path's 64-
 from __future__ import annotations
 
 import base64
-import binascii
 from functools import lru_cache
 from hashlib import blake2b
 from typing import Final
@@ -39,6 +38,10 @@ class PartitionProgress:
     marks: dict[int, int] = attrs.field(factory=dict)
     written: bool = False
     """Whether anything was written since the last commit."""
+    _start: int = attrs.field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._start = self.position
 
     @classmethod
     def restored(cls, position: int, committed: Committed | None) -> PartitionProgress:
@@ -72,7 +75,7 @@ class PartitionProgress:
     def is_news(self, commit: Committed) -> bool:
         """Tell whether a commit says more than the last one, or than a start without one."""
         if self.committed is None:
-            return commit.offset != self.position or self.written or bool(self.processed)
+            return commit.offset != self._start or self.processed > 0
 
         return commit != self.committed
 
@@ -106,13 +109,6 @@ def _decode(committed: Committed) -> tuple[int, dict[int, int]]:
     """Read what `_encode` wrote; a text of somebody else's, or a damaged one, means no marks."""
     try:
         data = base64.b64decode(committed.metadata, validate=True)
-    except binascii.Error:
-        return 0, {}
-
-    if data[:1] != _VERSION:
-        return 0, {}
-
-    try:
         processed, at = _read_varint(data, 1)
         marks = {}
 
@@ -120,10 +116,10 @@ def _decode(committed: Committed) -> tuple[int, dict[int, int]]:
             key = int.from_bytes(data[at : at + 8])
             ahead, at = _read_varint(data, at + 8)
             marks[key] = committed.offset + ahead
-    except IndexError:
+    except (ValueError, IndexError):  # no base64, or cut short
         return 0, {}
 
-    return processed, marks
+    return (processed, marks) if data[:1] == _VERSION else (0, {})
 
 
 def _varint(number: int) -> bytes:

@@ -170,7 +170,7 @@ class Worker:
             running = self._find(name)
             await running.connector.close(within=_PAUSE_SECONDS)
             await self._definitions.delete(name)
-            await self.broker.deletegroup_of(group_of(name))
+            await self.broker.delete_group(group_of(name))
             del self._running[name]
             self.metrics.forget(name)
 

@@ -1,0 +1,85 @@
+"""Progress in one partition: commits, and the marks that go with them."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+from streamhouse_connect import Committed
+from streamhouse_connect.runtime.progress import MAX_METADATA, PartitionProgress
+
+
+def test_the_lowest_undelivered_offset_is_committed() -> None:
+    """What waits holds the commit back; when nothing waits the position is committed."""
+    progress = PartitionProgress(position=100)
+    assert progress.next_commit(40, marked=True).offset == 40
+    assert progress.next_commit(None, marked=True).offset == 100
+
+
+def test_a_mark_survives_a_restart() -> None:
+    """A path that is durable beyond the committed offset is still known to be after a restart."""
+    before = PartitionProgress(position=100)
+    before.wrote("orders/hour=14", 90, 50)
+    after = PartitionProgress.restored(40, before.next_commit(40, marked=True))
+    assert after.mark("orders/hour=14") == 90
+    assert after.mark("orders/hour=15") == 0
+    assert after.processed == 50
+
+
+def test_a_mark_below_the_commit_is_not_kept() -> None:
+    """Marks at or below the committed offset say nothing, so they cost nothing."""
+    progress = PartitionProgress(position=100)
+    progress.wrote("orders/hour=14", 40, 10)
+    commit = progress.next_commit(40, marked=True)
+    assert PartitionProgress.restored(40, commit).marks == {}
+
+
+def test_marks_do_not_count_where_reading_starts_elsewhere() -> None:
+    """When the destination or an operator sets another position, the marks of the commit are void."""
+    before = PartitionProgress(position=100)
+    before.wrote("p", 90, 50)
+    assert PartitionProgress.restored(0, before.next_commit(40, marked=True)).mark("p") == 0
+
+
+def test_a_foreign_commit_means_no_marks() -> None:
+    """Metadata that somebody else wrote, or that is damaged, is not misread."""
+    for text in ("", "hello", "AQ", "AYCA", "////", "AQGA", "é"):
+        progress = PartitionProgress.restored(7, Committed(7, text))
+        assert progress.marks == {}
+
+
+def test_a_start_without_a_commit_is_no_news() -> None:
+    """A partition in which nothing happens is not committed over and over."""
+    progress = PartitionProgress.restored(5, None)
+    assert not progress.is_news(progress.next_commit(None, marked=True))
+    progress.position = 6
+    commit = progress.next_commit(None, marked=True)
+    assert progress.is_news(commit)
+    progress.has_committed(commit)
+    assert not progress.is_news(progress.next_commit(None, marked=True))
+
+
+def test_a_hundred_paths_fit_into_a_commit() -> None:
+    """The default bound of open paths leaves room within Kafka's limit."""
+    progress = PartitionProgress(position=10**15)
+
+    for number in range(100):
+        progress.wrote(f"orders/tenant={number}", 10**12 + number, 1)
+
+    assert len(progress.next_commit(10**11, marked=True).metadata) <= MAX_METADATA
+
+
+@given(
+    processed=st.integers(0, 2**62),
+    offset=st.integers(0, 2**62),
+    ahead=st.dictionaries(st.text(max_size=50), st.integers(1, 2**40), max_size=30),
+)
+def test_what_is_committed_is_restored(processed: int, offset: int, ahead: dict[str, int]) -> None:
+    """Any count and any marks come back as they were."""
+    progress = PartitionProgress(position=offset, processed=processed)
+
+    for path, distance in ahead.items():
+        progress.wrote(path, offset + distance, 0)
+
+    restored = PartitionProgress.restored(offset, progress.next_commit(offset, marked=True))
+    assert restored.processed == processed
+    assert {path: restored.mark(path) for path in ahead} == {path: offset + d for path, d in ahead.items()}
