@@ -17,7 +17,7 @@ import attrs
 from streamhouse_connect.config import option
 from streamhouse_connect.directories import Directory
 from streamhouse_connect.errors import DeliveryError, FatalError, RetriableError
-from streamhouse_connect.objects import ObjectConfig, ObjectInfo, ObjectSink
+from streamhouse_connect.objects import ObjectInfo, ObjectSink
 
 if TYPE_CHECKING:
     from streamhouse_connect.formatters import Formatter
@@ -46,7 +46,7 @@ _REMEDIES: Final = {
 
 
 @attrs.frozen(kw_only=True)
-class FileConfig(ObjectConfig):
+class FileConfig:
     """The options of file-sink."""
 
     path: str = option("file.path", doc="The directory that the files go to; it is made if it is missing.")
@@ -59,9 +59,7 @@ class FileSink(ObjectSink[FileConfig]):
     aliases: ClassVar[tuple[str, ...]] = ("file", "com.streamhouse.connect.file.FileSinkConnector")
     config_class = FileConfig
 
-    def __init__(
-        self, config: FileConfig, *, formatter: Formatter[object], partitioner: Partitioner[object]
-    ) -> None:
+    def __init__(self, config: FileConfig, *, formatter: Formatter[object], partitioner: Partitioner[object]) -> None:
         super().__init__(config, formatter=formatter, partitioner=partitioner)
         self._root = Path(config.path).expanduser().absolute()
         self._directory: Directory | None = None
@@ -77,7 +75,7 @@ class FileSink(ObjectSink[FileConfig]):
 
         self._directory = directory
 
-    async def create(self, key: str, body: memoryview, info: ObjectInfo) -> bool:
+    async def create(self, key: str, body: memoryview, info: ObjectInfo) -> bool:  # noqa: ARG002 - files have no metadata
         assert self._directory is not None, "open() comes first"
 
         try:
