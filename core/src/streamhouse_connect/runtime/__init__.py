@@ -2,5 +2,6 @@
 
 from streamhouse_connect.runtime.info import ConnectorInfo, PartitionInfo, TaskInfo
 from streamhouse_connect.runtime.states import State
+from streamhouse_connect.runtime.worker import Worker
 
-__all__ = ["ConnectorInfo", "PartitionInfo", "State", "TaskInfo"]
+__all__ = ["ConnectorInfo", "PartitionInfo", "State", "TaskInfo", "Worker"]
