@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import codecs
 import json
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, cast
 
 import attrs
 import msgspec
@@ -47,14 +47,12 @@ def json_lines(values: Sequence[bytes | None], *, objects: bool = False) -> Json
     """
     decoder: _Decoder = _OBJECT if objects else _ANY
 
-    try:
-        joined = b"\n".join(values)  # type: ignore[arg-type]  # None ends up below
-        valid = _is_framed(joined, len(values)) and _count(joined, decoder) == len(values) and _is_utf8(joined)
-    except (TypeError, RecursionError, msgspec.MsgspecError):
-        valid = False
+    if None not in values:
+        present = cast("Sequence[bytes]", values)
+        joined = b"\n".join(present)
 
-    if valid:
-        return JsonLines(values, joined)  # type: ignore[arg-type]  # joining has shown that they are bytes
+        if _is_valid(joined, len(values), decoder):
+            return JsonLines(present, joined)
 
     lines = _examine(values, decoder)
     return JsonLines(lines, b"\n".join(lines))
@@ -68,17 +66,19 @@ def json_objects(values: Sequence[bytes | None]) -> list[bytes]:
     return list(json_lines(values, objects=True).lines)
 
 
-def _is_framed(joined: bytes, count: int) -> bool:
-    """Whether no value brought a line break of its own."""
-    return joined.count(b"\n") == max(count - 1, 0) and b"\r" not in joined
+def _is_valid(joined: bytes, count: int, decoder: _Decoder) -> bool:
+    """Whether every line is one JSON value.
 
-
-def _count(joined: bytes, decoder: _Decoder) -> int:
-    """Count the JSON values, which may each span several lines but never share one.
-
-    Where there are as many values as lines, every line is therefore exactly one value.
+    The decoder accepts values that span several lines, but never two that share one: where there are as many values as
+    lines, every line is therefore exactly one value.
     """
-    return len(decoder.decode_lines(joined))
+    if joined.count(b"\n") != max(count - 1, 0) or b"\r" in joined:
+        return False
+
+    try:
+        return len(decoder.decode_lines(joined)) == count and _is_utf8(joined)
+    except (RecursionError, msgspec.MsgspecError):
+        return False
 
 
 def _is_utf8(joined: bytes) -> bool:

@@ -1,0 +1,239 @@
+"""Shapes: what the values of a topic look like, and how that widens. Pure; knows nothing of Arrow or Avro.
+
+    NULL ──→ BOOL, STRING, struct, list ─────────────→ TEXT
+      └────→ INT ──→ LONG ───────────────────────────→ TEXT
+               └───→ DOUBLE ─────────────────────────→ TEXT
+
+A shape only ever widens. TEXT holds any mix of kinds without loss: a string stays as it is, everything else becomes its
+JSON text. Integers beyond 64 bits become TEXT, and so do numbers of which some are fractions while others are integers
+that a double would round (LONG: beyond ±2⁵³).
+"""
+
+from __future__ import annotations
+
+import enum
+from typing import TYPE_CHECKING, Final
+
+import attrs
+import msgspec
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+__all__ = [
+    "EMPTY",
+    "MAX_DEPTH",
+    "MAX_NESTED_FIELDS",
+    "Kind",
+    "ListOf",
+    "Shape",
+    "StructOf",
+    "fitter",
+    "inexact",
+    "widen",
+]
+
+MAX_DEPTH: Final = 32
+"""What is nested deeper becomes TEXT: readers of Parquet refuse more than 100 levels, and a list takes up to three."""
+MAX_NESTED_FIELDS: Final = 2_000
+"""An object with more becomes TEXT: its keys are data, not columns."""
+
+_EXACT: Final = 1 << 53
+_LONG: Final = 1 << 63
+
+
+class Kind(enum.Enum):
+    """The shape of a value that has no parts."""
+
+    NULL = "null"
+    BOOL = "bool"
+    INT = "int"
+    LONG = "long"
+    DOUBLE = "double"
+    STRING = "string"
+    TEXT = "text"
+
+
+@attrs.frozen
+class ListOf:
+    """An array; its items are all of one shape, or null."""
+
+    item: Shape
+
+
+@attrs.frozen
+class StructOf:
+    """An object; each field may be missing or null. Fields are in the order in which they were first seen."""
+
+    fields: Mapping[str, Shape]
+
+    @property
+    def size(self) -> int:
+        """The number of fields, those of nested objects included."""
+        return sum(1 + _size(shape) for shape in self.fields.values())
+
+
+Shape = Kind | ListOf | StructOf
+
+EMPTY: Final = StructOf({})
+
+_WIDER: Final = {
+    **{(Kind.NULL, kind): kind for kind in Kind},
+    (Kind.INT, Kind.LONG): Kind.LONG,
+    (Kind.LONG, Kind.INT): Kind.LONG,
+    (Kind.INT, Kind.DOUBLE): Kind.DOUBLE,
+    (Kind.DOUBLE, Kind.INT): Kind.DOUBLE,
+}
+
+
+def widen(shape: Shape, value: object, *, depth: int = 0) -> Shape:
+    """Return the narrowest shape that holds `value` and all that `shape` holds: `shape` itself where that does."""
+    if value is None or shape is Kind.TEXT:
+        return shape
+
+    if isinstance(value, dict):
+        if depth <= MAX_DEPTH and (isinstance(shape, StructOf) or shape is Kind.NULL):
+            return _widen_struct(shape if isinstance(shape, StructOf) else EMPTY, value, depth, found=shape)
+
+        return Kind.TEXT
+
+    if isinstance(value, list):
+        if depth <= MAX_DEPTH and (isinstance(shape, ListOf) or shape is Kind.NULL):
+            return _widen_list(shape, value, depth)
+
+        return Kind.TEXT
+
+    kind = _kind(value)
+
+    if kind is shape:
+        return shape
+
+    return _WIDER.get((shape, kind), Kind.TEXT) if isinstance(shape, Kind) else Kind.TEXT
+
+
+def _widen_struct(shape: StructOf, value: dict[str, object], depth: int, *, found: Shape) -> Shape:
+    fields = shape.fields
+    wider: dict[str, Shape] | None = None
+
+    for name, item in value.items():
+        old = fields.get(name)
+        new = widen(Kind.NULL if old is None else old, item, depth=depth + 1)
+
+        if new is not old:
+            if wider is None:
+                fields = wider = dict(fields)
+
+            wider[name] = new
+
+    if wider is None:
+        return shape if found is shape else StructOf({})
+
+    widened = StructOf(wider)
+    return Kind.TEXT if depth and widened.size > MAX_NESTED_FIELDS else widened
+
+
+def _widen_list(shape: Shape, value: list[object], depth: int) -> Shape:
+    old = shape.item if isinstance(shape, ListOf) else Kind.NULL
+    new: Shape = old
+
+    for item in value:
+        new = widen(new, item, depth=depth + 1)
+
+    return shape if isinstance(shape, ListOf) and new is old else ListOf(new)
+
+
+def _kind(value: object) -> Kind:
+    if isinstance(value, str):
+        return Kind.STRING
+
+    if isinstance(value, bool):
+        return Kind.BOOL
+
+    if isinstance(value, int):
+        if -_EXACT <= value <= _EXACT:
+            return Kind.INT
+
+        return Kind.LONG if -_LONG <= value < _LONG else Kind.TEXT
+
+    return Kind.DOUBLE if isinstance(value, float) else Kind.TEXT  # TEXT: a number that no double holds
+
+
+def _size(shape: Shape) -> int:
+    if isinstance(shape, StructOf):
+        return shape.size
+
+    return _size(shape.item) if isinstance(shape, ListOf) else 0
+
+
+def fitter(shape: Shape, rename: Callable[[str], str] = str) -> Callable[[object], object] | None:
+    """Return a function that turns a value into what a column of this shape holds; None if every value is that already.
+
+    `rename` gives the columns' names. Values that are not of the shape are left for the writer to stumble upon.
+    """
+    if shape is Kind.TEXT:
+        return _text
+
+    if isinstance(shape, ListOf):
+        return _list_fitter(shape, rename)
+
+    return _struct_fitter(shape, rename) if isinstance(shape, StructOf) else None
+
+
+def _list_fitter(shape: ListOf, rename: Callable[[str], str]) -> Callable[[object], object] | None:
+    fit = fitter(shape.item, rename)
+
+    if fit is None:
+        return None
+
+    return lambda value: [fit(item) for item in value] if isinstance(value, list) else value
+
+
+def _struct_fitter(shape: StructOf, rename: Callable[[str], str]) -> Callable[[object], object] | None:
+    fits = {name: (rename(name), fitter(field, rename)) for name, field in shape.fields.items()}
+
+    if all(fit is None and name == renamed for name, (renamed, fit) in fits.items()):
+        return None
+
+    def fit_struct(value: object) -> object:
+        if not isinstance(value, dict):
+            return value
+
+        fitted = {}
+
+        for name, item in value.items():
+            renamed, fit = fits.get(name) or (name, None)
+            fitted[renamed] = item if fit is None or item is None else fit(item)
+
+        return fitted
+
+    return fit_struct
+
+
+def _text(value: object) -> object:
+    return value if value is None or isinstance(value, str) else msgspec.json.encode(value).decode()
+
+
+def inexact(shape: Shape) -> Callable[[object], bool] | None:
+    """Return a function that tells whether a value has an integer that a double of this shape would round.
+
+    None where there are no doubles.
+    """
+    if shape is Kind.DOUBLE:
+        return lambda value: isinstance(value, int) and not -_EXACT <= value <= _EXACT
+
+    if isinstance(shape, ListOf):
+        check = inexact(shape.item)
+        return None if check is None else lambda value: isinstance(value, list) and any(map(check, value))
+
+    if isinstance(shape, StructOf):
+        checks = [(name, check) for name, field in shape.fields.items() if (check := inexact(field))]
+        return _any_field(checks) if checks else None
+
+    return None
+
+
+def _any_field(checks: list[tuple[str, Callable[[object], bool]]]) -> Callable[[object], bool]:
+    def any_field(value: object) -> bool:
+        return isinstance(value, dict) and any(check(value.get(name)) for name, check in checks)
+
+    return any_field
