@@ -1,0 +1,100 @@
+"""What the client library raises, in the runtime's terms; the only place that knows both.
+
+    the request never arrived, or its answer did not       RetriableError: ids make writing twice harmless
+    400 in Elasticsearch's words                            RejectedBatch: some document broke the request
+    401, 403, redirects, another product, a certificate     FatalError: somebody has to change something
+    429, 5xx, 408                                           RetriableError
+
+The client's messages hold addresses, but neither credentials nor documents.
+"""
+
+from __future__ import annotations
+
+import re
+import ssl
+from typing import TYPE_CHECKING, Final
+
+from elastic_transport import ApiError, ConnectionTimeout, SerializationError, TlsError, TransportError
+from elasticsearch import UnsupportedProductError
+
+from streamhouse_connect import DeliveryError, FatalError, RejectedBatch, RetriableError
+from streamhouse_elasticsearch_sink._answers import failure
+
+if TYPE_CHECKING:
+    from streamhouse_elasticsearch_sink._config import Address
+
+__all__ = ["CLIENT_ERRORS", "translated"]
+
+CLIENT_ERRORS: Final = (TransportError, ApiError)
+"""The roots of everything that the client raises on purpose."""
+
+_MAX_WAIT: Final = 60.0
+_LATER: Final = frozenset({408, 425, 429})
+
+_WORDS: Final = {
+    401: "refuses the credentials; check user and password in connection.url",
+    403: "does not allow this; give the user of connection.url the right to write to the index (and to create it)",
+    404: "has no such page; check the host, port and path of connection.url",
+    405: "does not know this request; is connection.url the address of Elasticsearch 8 or later?",
+    406: "does not speak this protocol; is connection.url the address of Elasticsearch 8 or later?",
+    407: "stands behind a proxy that asks for credentials; give an address that needs none",
+}
+
+
+def translated(error: Exception, address: Address) -> DeliveryError:
+    """Return what the runtime shall make of a client error."""
+    where = f"Elasticsearch at {address}"
+
+    if isinstance(error, UnsupportedProductError):
+        return FatalError(f"the server at {address} is not Elasticsearch; check connection.url")
+
+    if isinstance(error, ApiError):
+        return _refused(error, where)
+
+    if isinstance(error, ConnectionTimeout):
+        return RetriableError(f"{where} did not answer in time; what was sent may have been written or not")
+
+    if isinstance(error, TlsError):
+        return _insecure(error, where)
+
+    if isinstance(error, SerializationError):
+        return RetriableError(f"{where} gave an ambiguous answer, of an unknown type; written or not, it is sent again")
+
+    return RetriableError(f"can't reach {where}: {_cause(error)}")
+
+
+def _refused(error: ApiError, where: str) -> DeliveryError:
+    status = error.meta.status
+    body = error.body if isinstance(error.body, bytes) else b""
+    why = failure(body)
+    says = f"{where} answers HTTP {status}" + (f", {why}" if why else "")
+
+    if status in _LATER or status >= 500 or (why and why.type == "cluster_block_exception"):  # noqa: PLR2004 - HTTP's
+        return RetriableError(says, retry_after=_retry_after(error))
+
+    if 300 <= status < 400:  # noqa: PLR2004 - HTTP's
+        return FatalError(f"{says}, a redirect, which is not followed; put the final address in connection.url")
+
+    # Without Elasticsearch's words a 400 is a proxy's or another server's, and no document is to blame.
+    if status == 400 and why and why.type != "media_type_header_exception":  # noqa: PLR2004 - HTTP's
+        return RejectedBatch(str(why))
+
+    return FatalError(f"{says}: it {_WORDS.get(status, 'does not take this request; check connection.url')}")
+
+
+def _insecure(error: TlsError, where: str) -> DeliveryError:
+    if any(isinstance(cause, ssl.CertificateError) for cause in error.errors):
+        return FatalError(f"{where} has a certificate that is not trusted: {_cause(error)}")
+
+    return RetriableError(f"can't speak TLS with {where}: {_cause(error)}")
+
+
+def _cause(error: Exception) -> str:
+    causes = getattr(error, "errors", ())
+    cause = causes[0] if causes else error
+    return str(cause) or type(cause).__name__
+
+
+def _retry_after(error: ApiError) -> float | None:
+    seconds = error.meta.headers.get("retry-after") or ""
+    return min(float(seconds), _MAX_WAIT) if re.fullmatch(r"[0-9]{1,9}", seconds, re.ASCII) else None

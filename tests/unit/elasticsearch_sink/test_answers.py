@@ -1,0 +1,129 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from streamhouse_elasticsearch_sink._answers import Garbled, Outcome, failure, outcome
+
+
+def answer(*results: dict[str, object]) -> bytes:
+    return json.dumps({"took": 3, "errors": True, "items": [{"index": result} for result in results]}).encode()
+
+
+def refused(status: int, kind: str = "x", reason: str | None = "y") -> dict[str, object]:
+    return {"status": status, "error": {"type": kind, "reason": reason}}
+
+
+@pytest.mark.parametrize("status", [200, 201, 202, 299])
+def test_written(status: int):
+    """Any 2xx means that the document is written."""
+    assert outcome(answer({"status": status}), [0]) == Outcome()
+
+
+@pytest.mark.parametrize(
+    "result",
+    [
+        refused(429, "es_rejected_execution_exception"),
+        refused(429, "anything"),
+        refused(503, "unavailable_shards_exception"),
+        refused(500, "anything"),
+        refused(403, "cluster_block_exception"),
+        refused(400, "es_rejected_execution_exception"),
+        {"status": 502},
+    ],
+)
+def test_refused_for_now(result: dict[str, object]):
+    """Status or type says that the document may be written later."""
+    found = outcome(answer({"status": 201}, result), [4, 7])
+    assert list(found.again) == [7]
+    assert not found.rejected
+
+
+@pytest.mark.parametrize(
+    "result",
+    [
+        refused(400, "document_parsing_exception"),
+        refused(400, "mapper_parsing_exception"),
+        refused(400, "illegal_argument_exception"),
+        refused(409, "version_conflict_engine_exception"),
+        refused(404, "document_missing_exception"),
+        {"status": 400},
+        {"status": 302},
+        {"status": 0},
+    ],
+)
+def test_refused_for_ever(result: dict[str, object]):
+    """Everything else that is no success is the document's own fault."""
+    found = outcome(answer(result, {"status": 201}), [4, 7])
+    assert list(found.rejected) == [4]
+    assert not found.again
+
+
+@pytest.mark.parametrize("kind", ["security_exception", "index_not_found_exception"])
+def test_refused_until_somebody_acts(kind: str):
+    """Rights and missing indexes are not the document's fault."""
+    assert outcome(answer(refused(403, kind, "no")), [0]) == Outcome(blocked=f"{kind}: no")
+
+
+def test_the_reason_names_type_words_and_cause_and_has_an_end():
+    """The cause is told where it says more."""
+    result = refused(400, "t", "failed to parse")
+    result["error"]["caused_by"] = {"reason": "For input string: abc"}  # type: ignore[index]  # it is a dict
+    assert outcome(answer(result), [0]).rejected == {0: "t: failed to parse (For input string: abc)"}
+    assert len(outcome(answer(refused(400, "t", "x" * 9999)), [0]).rejected[0]) == 1000
+    assert outcome(answer(refused(400, "t", None)), [0]).rejected == {0: "t: no reason given"}
+
+
+def test_errors_false_is_not_believed():
+    """Each document's own status decides."""
+    lying = b'{"errors":false,"items":[{"index":{"status":400}}]}'
+    assert list(outcome(lying, [0]).rejected) == [0]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"{}",
+        b"[]",
+        b"null",
+        b"<html>",
+        b'{"items":[]}',
+        b'{"items":[{"index":{"status":201}},{"index":{"status":201}}]}',
+        b'{"items":[{"create":{"status":201}}]}',
+        b'{"items":[{"index":{}}]}',
+        b'{"items":[{"index":{"status":"201"}}]}',
+        b'{"items":[{"index":{"status":201}}]',
+        b'{"items":[{"index":{"status":400,"error":{"type":"\xff"}}}]}',
+        b"[" * 100_000,
+    ],
+)
+def test_anything_else_is_ambiguous(body: bytes):
+    """An answer that is not about exactly the documents sent says nothing about them."""
+    with pytest.raises(Garbled):
+        outcome(body, [0])
+
+
+@given(st.binary())
+def test_no_bytes_are_taken_for_success(body: bytes):
+    """Garbage is ambiguous, and never an error of another kind."""
+    with pytest.raises(Garbled):
+        outcome(body, [0, 1])
+
+    failure(body)
+
+
+def test_outcomes_add_up():
+    """The halves of a split request together are the outcome of the whole."""
+    both = Outcome(again={0: "a"}) + Outcome(rejected={1: "r"}, blocked="b")
+    assert both == Outcome({0: "a"}, {1: "r"}, "b")
+
+
+def test_why_a_request_was_refused():
+    """Elasticsearch's words, or nothing where somebody else speaks."""
+    assert str(failure(b'{"error":{"type":"t","reason":"r"},"status":400}')) == "t: r"
+    assert failure(b'{"error":"no handler found for uri"}') is None
+    assert failure(b"<html>") is None

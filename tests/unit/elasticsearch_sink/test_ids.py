@@ -1,0 +1,127 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from streamhouse_elasticsearch_sink._ids import JsonField, offset_stem
+
+
+@pytest.mark.parametrize(
+    ("value", "document_id"),
+    [
+        (b'{"id":"a"}', "a"),
+        (b'{"x":[{"id":0}],"id" : "a" }', "a"),
+        (b'{"id":7}', "7"),
+        (b'{"id":9223372036854775807}', "9223372036854775807"),
+        (b'{"id":-9223372036854775808}', "-9223372036854775808"),
+        (b'{"id":18446744073709551615}', "18446744073709551615"),
+        (b'{"id":123456789012345678901234567890}', "123456789012345678901234567890"),
+        (b'{"id":1.5}', "1.5"),
+        (b'{"id":1e3}', "1e3"),
+        (b'{"id":true}', "true"),
+        (b'{"id":false}', "false"),
+        ('{"id":"é\U0001f600"}'.encode(), "é\U0001f600"),
+        (b'{"id":"\\u00e9\\n\\"\\\\\\/"}', 'é\n"\\/'),
+        (b'{"id":" "}', " "),
+        (b'{"id":"%b"}' % (b"x" * 512), "x" * 512),
+        (b'{"id":"%b"}' % (b"\\u0041" * 512), "A" * 512),
+        (b'{"id":"%b"}' % (b"\\n" * 512), "\n" * 512),
+    ],
+)
+def test_scalars_are_ids(value: bytes, document_id: str):
+    """Text as it is, numbers and booleans as JSON writes them, exact in every digit."""
+    assert json.loads(JsonField("id").literal(value)) == document_id
+
+
+@pytest.mark.parametrize(
+    ("value", "reason"),
+    [
+        (b"{}", "missing or null"),
+        (b'{"ID":1}', "missing or null"),
+        (b'{"id":null}', "missing or null"),
+        (b'{"id":""}', "empty"),
+        (b'{"id":{}}', "an object"),
+        (b'{"id":{"id":1}}', "an object"),
+        (b'{"id":[1]}', "an array"),
+        (b'{"id":"%b"}' % (b"x" * 513), "longer than 512 bytes"),
+        (f'{{"id":"{"é" * 257}"}}'.encode(), "longer than 512 bytes"),
+        (b'{"id":%b}' % (b"1" * 513), "longer than 512 bytes"),
+        (b'{"id":"\\ud800"}', "can't be read"),
+        (b'{"id":%b' % (b"[" * 5000), "can't be read"),
+        (b'{"id":1', "can't be read"),
+        (b"[1]", "can't be read"),
+        (b"", "can't be read"),
+    ],
+)
+def test_everything_else_is_no_id(value: bytes, reason: str):
+    """Never the word None, never an automatic id."""
+    with pytest.raises(ValueError, match=f"document.id id .*{reason}"):
+        JsonField("id").literal(value)
+
+
+@pytest.mark.parametrize(
+    ("value", "reason"),
+    [
+        (b"{}", "missing or null"),
+        (b'{"a":null}', "missing or null"),
+        (b'{"a":{}}', "missing or null"),
+        (b'{"a":{"b":null}}', "missing or null"),
+        (b'{"a":{"b":{}}}', "an object"),
+        (b'{"a":1}', "can't be read"),
+        (b'{"a.b":1}', "missing or null"),
+    ],
+)
+def test_a_nested_field_that_is_not_there(value: bytes, reason: str):
+    """A dot is a step into an object, not a part of a name."""
+    with pytest.raises(ValueError, match=f"document.id a.b .*{reason}"):
+        JsonField("a.b").literal(value)
+
+
+def test_a_nested_field():
+    """Steps lead into objects."""
+    assert JsonField("a.b.c").literal(b'{"a":{"x":1,"b":{"c":"deep"}}}') == b'"deep"'
+
+
+@given(st.text())
+def test_equal_ids_are_equal_however_they_are_escaped(text: str):
+    """Two spellings of one text give one id, so that the last of two records can be found."""
+    plain = json.dumps({"id": text}, ensure_ascii=False).encode("utf-8", "surrogatepass")
+    escaped = b'{"id":"%b"}' % b"".join(b"\\u%04x" % unit for unit in _utf16(text))
+    field = JsonField("id")
+
+    try:
+        literal = field.literal(plain)
+    except ValueError:
+        with pytest.raises(ValueError, match=r"document\.id"):
+            field.literal(escaped)
+    else:
+        assert field.literal(escaped) == literal
+        assert json.loads(literal) == text
+        assert b"\n" not in literal
+
+
+def _utf16(text: str) -> list[int]:
+    data = text.encode("utf-16-be", "surrogatepass")
+    return [int.from_bytes(data[at : at + 2], "big") for at in range(0, len(data), 2)]
+
+
+def test_offset_ids_have_the_epoch_in_front_once_there_is_one():
+    """Before any reset an id is topic+partition+offset."""
+    assert offset_stem("orders", 3, epoch=0, last=9) == b'"orders+3+'
+    assert offset_stem("orders", 3, epoch=2, last=9) == b'"2+orders+3+'
+
+
+def test_a_topic_cannot_leave_the_id():
+    """Topics are written as JSON strings."""
+    assert offset_stem('a"\n', 0, epoch=0, last=0) == b'"a\\"\\n+0+'
+
+
+def test_an_offset_id_that_is_too_long_is_refused():
+    """Elasticsearch would refuse the whole request; the message names the remedy."""
+    assert offset_stem("é" * 254, 0, epoch=0, last=9)
+
+    with pytest.raises(ValueError, match=r"longer than 512 bytes; set document\.id"):
+        offset_stem("é" * 254, 0, epoch=0, last=10)
