@@ -43,8 +43,8 @@ def cache_directory() -> Path:
     return Path(base).expanduser() / "streamhouse-connect-tests"
 
 
-def reachable(directory: Path, *names: str) -> Path:
-    """The directory itself if a server's account may read it, else a copy of what is named in it, in the cache.
+def reachable(directory: Path, *names: str, copy: Path) -> Path:
+    """The directory itself if a server's account may read it, else `copy`, with what is named brought there.
 
     Root's home, where a checkout or its .venv may be, is closed to everybody else.
     """
@@ -53,14 +53,7 @@ def reachable(directory: Path, *names: str) -> Path:
     if os.geteuid() != 0 or all(path.stat().st_mode & stat.S_IXOTH for path in (directory, *directory.parents)):
         return directory
 
-    copy = cache_directory() / f"{names[0]}-{(directory / names[0]).stat().st_mtime_ns}"
-
-    if not copy.exists():
-        partial = copy.with_name(f"{copy.name}.{os.getpid()}")
-
-        for name in names:
-            shutil.copytree(directory / name, partial / name, symlinks=True)
-
-        partial.rename(copy)
+    for name in names:
+        shutil.copytree(directory / name, copy / name, symlinks=True)
 
     return copy

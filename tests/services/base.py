@@ -20,6 +20,7 @@ from types import TracebackType
 from typing import ClassVar, Self
 
 from services.accounts import hand_over, popen_arguments
+from services.ports import free_port
 
 _GUARD = 'cat >/dev/null; kill -TERM "$1" 2>/dev/null; sleep 2; kill -KILL -- "-$1" 2>/dev/null; rm -rf "$2"'
 _TAIL_BYTES = 3000
@@ -43,6 +44,7 @@ class Service(ABC):
     def __init__(self) -> None:
         self.directory = Path(tempfile.mkdtemp(prefix=f"streamhouse-{self.name}-"))
         self.log = self.directory / "server.log"
+        self.port = free_port()
         self._process: subprocess.Popen[bytes] | None = None
         self._guard: subprocess.Popen[bytes] | None = None
         self._is_prepared = False

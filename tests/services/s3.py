@@ -26,7 +26,6 @@ class S3Server(Service):
 
     def __init__(self) -> None:
         super().__init__()
-        self.port = free_port()
         self._program = ""
 
     @property
