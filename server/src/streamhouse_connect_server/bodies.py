@@ -5,8 +5,10 @@ Knows nothing of what the bodies mean.
 
 from __future__ import annotations
 
-import re
 import difflib
+import re
+from contextlib import contextmanager
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Final, TypeVar, get_args, get_origin
 
 import msgspec
@@ -25,9 +27,18 @@ S = TypeVar("S", bound=msgspec.Struct)
 
 _JSON = re.compile(r"application/(?:[a-z0-9!#$&^_.+-]+\+)?json", re.IGNORECASE)
 _CHARSET = re.compile(r";\s*charset\s*=\s*\"?([^\s;\"]+)", re.IGNORECASE)
-_LONE_SURROGATE = re.compile(
-    rb"\\u[dD][89aAbB][0-9a-fA-F]{2}(?!\\u[dD][c-fC-F])|(?<!\\u[dD][89abAB][0-9a-fA-F]{2})\\u[dD][c-fC-F]"
-)
+_HIGH_SURROGATE = re.compile(rb"\\u[dD][89abAB][0-9a-fA-F]{2}(?!\\u)")
+_TYPES = re.compile(r"`([^`]*)`")
+_INDEX = re.compile(r"\[\d+\]")
+_NAMES: Final = {
+    "int": "an integer",
+    "float": "a number",
+    "bool": "true or false",
+    "str": "a string",
+    "array": "an array",
+    "object": "an object",
+    "null": "null",
+}
 _MAX_DEPTH: Final = 32
 _MAX_PROBLEMS: Final = 100
 _MAX_QUOTED: Final = 100
@@ -96,14 +107,11 @@ def parse(body: bytes, kind: type[S]) -> S:
 
     :raises RequestError: with the status 400, and every field that is wrong.
     """
-    try:
-        return msgspec.json.decode(body, type=kind)
-    except msgspec.ValidationError:
-        problems = list(_problems(body, kind))
-    except RecursionError:
-        raise _malformed(_TOO_DEEP) from None
-    except msgspec.DecodeError as exc:
-        raise _malformed(_reason(body, exc)) from None
+    with _decoding(body):
+        try:
+            return msgspec.json.decode(body, type=kind)
+        except msgspec.ValidationError:
+            problems = list(islice(_problems(body, kind), _MAX_PROBLEMS))
 
     raise invalid(problems)
 
@@ -113,17 +121,8 @@ def parse_object(body: bytes) -> dict[str, object]:
 
     :raises RequestError: with the status 400.
     """
-    try:
-        parsed = msgspec.json.decode(body)
-    except msgspec.ValidationError as exc:
-        raise invalid([Problem("", _translate(str(exc)))]) from None
-    except RecursionError:
-        raise _malformed(_TOO_DEEP) from None
-    except msgspec.DecodeError as exc:
-        raise _malformed(_reason(body, exc)) from None
-
-    if not isinstance(parsed, dict):
-        raise invalid([Problem("", f"the body must be an object, not {_NAMES[_json_type(parsed)]}")])
+    with _decoding(body):
+        parsed = msgspec.json.decode(body, type=dict[str, Any])
 
     level: list[object] = [parsed]
 
@@ -136,12 +135,84 @@ def parse_object(body: bytes) -> dict[str, object]:
     return parsed
 
 
+@contextmanager
+def _decoding(body: bytes) -> Iterator[None]:
+    try:
+        yield
+    except msgspec.ValidationError as exc:
+        raise invalid([_problem("", exc)]) from None
+    except RecursionError:
+        raise _malformed(_TOO_DEEP) from None
+    except msgspec.DecodeError as exc:
+        reason = str(exc).removeprefix("JSON is malformed: ")
+
+        if "truncated" in reason:
+            # Which is also what the decoder says of the first half of a pair that is close to the end.
+            half = _HIGH_SURROGATE.search(body)
+            reason = f"invalid utf-16 surrogate pair (byte {half.start()})" if half else "it ends too early"
+
+        raise _malformed(reason) from None
+
+
+def _children(parent: object) -> Iterable[object]:
+    if isinstance(parent, dict):
+        return parent.values()
+
+    return parent if isinstance(parent, list) else ()
+
+
+def _problems(body: bytes | msgspec.Raw, kind: type[msgspec.Struct], prefix: str = "") -> Iterator[Problem]:
+    """Decode field by field: the decoder itself stops at the first one that is wrong."""
+    try:
+        given = msgspec.json.decode(body, type=dict[str, msgspec.Raw])
+    except msgspec.ValidationError as exc:
+        yield _problem(prefix.removesuffix("."), exc)
+        return
+
+    fields = {field.encode_name: field for field in msgspec.structs.fields(kind)}
+
+    for key, field in fields.items():
+        if key in given:
+            yield from _field_problems(given[key], field.type, prefix + key)
+        elif field.required:
+            yield Problem(prefix + key, "is required")
+
+    for key in given.keys() - fields.keys():
+        yield Problem(prefix + key[:_MAX_QUOTED], unknown_key(key, fields))
+
+
+def _field_problems(raw: msgspec.Raw, kind: Any, field: str) -> Iterator[Problem]:
+    item = next(iter(get_args(kind)), None) if get_origin(kind) is list else None
+
+    try:
+        if isinstance(item, type) and issubclass(item, msgspec.Struct):
+            for index, each in enumerate(msgspec.json.decode(raw, type=list[msgspec.Raw])):
+                yield from _problems(each, item, f"{field}[{index}].")
+        else:
+            msgspec.json.decode(raw, type=kind)
+    except msgspec.ValidationError as exc:
+        yield _problem(field, exc)
+
+
+def _problem(field: str, exc: msgspec.ValidationError) -> Problem:
+    """Put the decoder's message into words that do not take Python for granted."""
+    message, _, path = str(exc).partition(" - at `")
+    place = "".join(_INDEX.findall(path))
+    message = _TYPES.sub(lambda found: " or ".join(_NAMES.get(name, name) for name in found[1].split(" | ")), message)
+    message = message.replace("Expected ", "must be ", 1).replace(", got ", ", not ", 1)
+
+    if not message.startswith("must "):
+        message = "is out of range" if "out of range" in message else f"is wrong: {message}"
+
+    return Problem(field + place, message if field else f"the body {message}")
+
+
 def invalid(problems: Sequence[Problem]) -> RequestError:
     """Make the error for a body or a query that breaks rules."""
-    shown = problems[:_MAX_PROBLEMS]
-    message = "; ".join(str(problem) for problem in shown[:3])
-    message += f"; and {len(problems) - 3} more" if len(problems) > 3 else ""
-    return RequestError(400, "invalid_request", message, tuple(shown))
+    problems = problems[:_MAX_PROBLEMS]
+    message = "; ".join(str(problem) for problem in problems[:3])
+    message += "; …" if len(problems) > 3 else ""  # noqa: PLR2004 - the rest is in `problems`
+    return RequestError(400, "invalid_request", message, tuple(problems))
 
 
 def unknown_key(key: str, known: Iterable[str]) -> str:

@@ -145,7 +145,7 @@ class UnexpectedErrors:
             return
         except Exception as exc:
             where = "".join(traceback.format_tb(exc.__traceback__))
-            _LOG.error("unexpected_error path=%s type=%s\n%s", scope.get("path"), type(exc).__qualname__, where)  # noqa: TRY400 - see above
+            _LOG.error("unexpected_error path=%s type=%s\n%s", scope.get("path"), type(exc).__qualname__, where)
             _LOG.debug("unexpected_error", exc_info=True)
 
             if started or scope["type"] != "http":

@@ -1,0 +1,86 @@
+"""`/api/v1/connectors`: every connector, what is wanted of it, and what it does."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+import attrs
+
+from streamhouse_connect_server.bodies import parse_object, read_json
+from streamhouse_connect_server.resources import resource
+from streamhouse_connect_server.responses import json_response, no_content
+from streamhouse_connect_server.schemas import ConnectorBody
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from starlette.requests import Request
+    from starlette.responses import Response
+    from starlette.routing import BaseRoute
+
+    from streamhouse_connect import ConnectorInfo, Worker
+    from streamhouse_connect_server.resources import Handler
+    from streamhouse_connect_server.settings import Limits
+
+__all__ = ["Connectors"]
+
+_PATH = "/api/v1/connectors"
+
+
+@attrs.frozen
+class Connectors:
+    """The handlers of connectors."""
+
+    worker: Worker
+    limits: Limits
+
+    def routes(self) -> list[BaseRoute]:
+        """List the paths."""
+        actions = {
+            "pause": self.worker.pause,
+            "resume": self.worker.resume,
+            "restart": self.worker.restart,
+            "stop": self.worker.stop,
+        }
+
+        return [
+            resource(_PATH, get=self.list, post=self.create),
+            resource(f"{_PATH}/{{name}}", get=self.get, put=self.update, delete=self.delete),
+            *(
+                resource(f"{_PATH}/{{name}}/{action}", post=handler, put=handler)
+                for action, handler in ((action, _acting(method)) for action, method in actions.items())
+            ),
+        ]
+
+    async def list(self, _request: Request) -> Response:
+        """Answer with every connector, by name."""
+        return json_response([ConnectorBody.of(info) for info in await self.worker.connectors()])
+
+    async def get(self, request: Request) -> Response:
+        """Answer with one connector."""
+        return json_response(ConnectorBody.of(await self.worker.get(request.path_params["name"])))
+
+    async def create(self, request: Request) -> Response:
+        """Make a connector."""
+        body = parse_object(await read_json(request, limit=self.limits.body_bytes))
+        info = await self.worker.create(body)
+        location = f"{_PATH}/{quote(info.name, safe='')}"
+        return json_response(ConnectorBody.of(info), status=201, headers={"Location": location})
+
+    async def update(self, request: Request) -> Response:
+        """Replace a connector's configuration."""
+        body = parse_object(await read_json(request, limit=self.limits.body_bytes))
+        return json_response(ConnectorBody.of(await self.worker.update(request.path_params["name"], body)))
+
+    async def delete(self, request: Request) -> Response:
+        """Remove a connector and its committed offsets."""
+        await self.worker.delete(request.path_params["name"])
+        return no_content()
+
+
+def _acting(method: Callable[[str], Awaitable[ConnectorInfo]]) -> Handler:
+    async def act(request: Request) -> Response:
+        return json_response(ConnectorBody.of(await method(request.path_params["name"])))
+
+    return act

@@ -1,0 +1,184 @@
+"""One process: the REST API, the embedded broker and the connectors, from the first byte on disk to the last signal.
+
+    listen → open the worker → accept requests … signal → accept no more → flush and commit → leave
+
+Listening comes first: a port that is taken is known before a connector has started.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import gc
+import ipaddress
+import logging
+import signal
+import socket
+import threading
+from contextlib import AsyncExitStack, closing, contextmanager
+from typing import TYPE_CHECKING, Final
+
+import uvicorn
+
+from streamhouse_connect import ConfigError, ConflictError, Problem, SqliteBroker, SqliteDefinitionStore, Worker
+from streamhouse_connect_server.app import create_app
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from starlette.applications import Starlette
+
+    from streamhouse_connect_server.settings import Settings
+
+__all__ = ["serve"]
+
+_LOG = logging.getLogger(__name__)
+
+_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
+_ANY_HOST: Final = "*"
+_REQUESTS_SHARE: Final = 0.1
+"""The part of the shutdown's time that requests under way may take up; the rest is for the connectors."""
+
+
+async def serve(settings: Settings, *, ready: Callable[[str], None] | None = None) -> None:
+    """Serve until SIGINT or SIGTERM, then flush and commit what the connectors hold, and return.
+
+    `ready` is called with the URL once requests are accepted. A second signal does what it did before `serve`. In a
+    thread that is not the main one, cancel it instead.
+
+    :raises ConfigError: if host, port or data directory can't be used.
+    :raises ConflictError: if the port or the data directory is another process's.
+    """
+    with closing(await _listen(settings)) as listener:
+        worker = Worker(
+            SqliteBroker(settings.data_dir),
+            definitions=SqliteDefinitionStore(settings.data_dir),
+            shutdown_timeout=settings.shutdown_timeout * (1 - _REQUESTS_SHARE),
+        )
+        app = create_app(worker, allowed_hosts=_allowed_hosts(settings, listener), limits=settings.limits)
+        server = _Server(app, settings, on_started=lambda: _started(_url(settings, listener), ready))
+
+        with _on_first_signal(server.stop):
+            async with AsyncExitStack() as stack:
+                try:
+                    await stack.enter_async_context(worker)
+                except OSError as exc:
+                    message = f"{settings.data_dir} can't be used: {exc.strerror or exc}"
+                    raise ConfigError([Problem("data_dir", message)]) from exc
+
+                stack.callback(gc.unfreeze)
+                await server.serve(sockets=[listener])
+
+
+class _Server(uvicorn.Server):
+    """Leaves signals to `serve`, and says when requests are accepted."""
+
+    def __init__(self, app: Starlette, settings: Settings, *, on_started: Callable[[], None]) -> None:
+        config = uvicorn.Config(
+            app,
+            lifespan="off",
+            ws="none",
+            log_config=None,
+            log_level="critical",  # the app logs what goes wrong, and less of it
+            access_log=False,
+            proxy_headers=False,
+            server_header=False,
+            timeout_graceful_shutdown=settings.shutdown_timeout * _REQUESTS_SHARE,  # type: ignore[arg-type]  # handed on to wait_for
+        )
+        super().__init__(config)
+        self._on_started = on_started
+
+    def stop(self) -> None:
+        self.should_exit = True
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self._on_started()
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+def _started(url: str, ready: Callable[[str], None] | None) -> None:
+    # What is there now stays until the end: the collector need not look at it again and again.
+    gc.collect()
+    gc.freeze()
+    _LOG.info("serving url=%s", url)
+
+    if ready is not None:
+        ready(url)
+
+
+async def _listen(settings: Settings) -> socket.socket:
+    host, port = settings.host, settings.port
+
+    try:
+        found = await asyncio.get_running_loop().getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )
+        # `localhost` may be both ::1 and 127.0.0.1; the documented address is the latter.
+        family, *_, address = min(found, key=lambda info: info[0] != socket.AF_INET)
+        return socket.create_server(address[:2], family=family)
+    except UnicodeError:
+        raise ConfigError([Problem("host", f"{host[:100]!r} is no host name")]) from None
+    except OSError as exc:
+        if exc.errno == errno.EADDRINUSE:
+            message = f"port {port} of {host} is in use by another process; stop it, or take another port with --port"
+            raise ConflictError(message, code="port_in_use") from exc
+
+        if exc.errno == errno.EACCES:
+            message = f"{port} needs privileges that this process does not have; take one above 1023"
+            raise ConfigError([Problem("port", message)]) from exc
+
+        message = f"{host[:100]!r} is no address of this machine ({exc.strerror})"
+        raise ConfigError([Problem("host", message)]) from exc
+
+
+def _url(settings: Settings, listener: socket.socket) -> str:
+    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    return f"http://{host}:{listener.getsockname()[1]}"
+
+
+def _allowed_hosts(settings: Settings, listener: socket.socket) -> frozenset[str] | None:
+    """Decide under which names requests are accepted; None: any.
+
+    Who opens the API to a network gives it names that we can't know.
+    """
+    is_local = ipaddress.ip_address(listener.getsockname()[0].partition("%")[0]).is_loopback
+
+    if not is_local:
+        _LOG.warning("open_to_network host=%s there_is_no_authentication", settings.host)
+
+    if _ANY_HOST in settings.allowed_hosts or not (is_local or settings.allowed_hosts):
+        return None
+
+    return frozenset(name.lower() for name in (*settings.allowed_hosts, settings.host))
+
+
+@contextmanager
+def _on_first_signal(stop: Callable[[], None]) -> Iterator[None]:
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    loop = asyncio.get_running_loop()
+    previous = {number: signal.getsignal(number) or signal.SIG_DFL for number in _SIGNALS}
+
+    def restore() -> None:
+        for number, handler in previous.items():
+            loop.remove_signal_handler(number)
+            signal.signal(number, handler)
+
+    def first(number: signal.Signals) -> None:
+        _LOG.info("stopping signal=%s", number.name)
+        restore()
+        stop()
+
+    for number in _SIGNALS:
+        loop.add_signal_handler(number, first, number)
+
+    try:
+        yield
+    finally:
+        restore()

@@ -1,0 +1,97 @@
+"""`/api/v1/topics`: what can be read."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+import attrs
+
+from streamhouse_connect import NotFoundError, Problem
+from streamhouse_connect_server.bodies import invalid, parse, parse_object, read_json, unknown_key
+from streamhouse_connect_server.resources import resource
+from streamhouse_connect_server.responses import json_response, no_content
+from streamhouse_connect_server.schemas import TopicBody, TopicRequest
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+    from starlette.responses import Response
+    from starlette.routing import BaseRoute
+
+    from streamhouse_connect import Worker
+    from streamhouse_connect_server.settings import Limits
+
+__all__ = ["Topics"]
+
+_PATH = "/api/v1/topics"
+
+
+@attrs.frozen
+class Topics:
+    """The handlers of topics."""
+
+    worker: Worker
+    limits: Limits
+
+    def routes(self) -> list[BaseRoute]:
+        """List the paths."""
+        return [
+            resource(_PATH, get=self.list, post=self.create),
+            resource(f"{_PATH}/{{name}}", get=self.get, delete=self.delete),
+        ]
+
+    async def list(self, _request: Request) -> Response:
+        """Answer with every topic, by name."""
+        broker = self.worker.broker
+        bodies = []
+
+        for topic in await broker.topics():
+            try:
+                bodies.append(TopicBody.of(topic, await broker.watermarks(topic.name)))
+            except NotFoundError:  # deleted since
+                continue
+
+        return json_response(bodies)
+
+    async def get(self, request: Request) -> Response:
+        """Answer with one topic."""
+        broker = self.worker.broker
+        topic = await broker.topic(request.path_params["name"])
+        return json_response(TopicBody.of(topic, await broker.watermarks(topic.name)))
+
+    async def create(self, request: Request) -> Response:
+        """Make a topic."""
+        body = await read_json(request, limit=self.limits.body_bytes)
+        wanted = parse(body, TopicRequest)
+        known = TopicRequest.__struct_fields__
+        unknown = [key for key in parse_object(body) if key not in known]
+        broker = self.worker.broker
+
+        topic = await broker.create_topic(
+            wanted.name,
+            partitions=_partitions(wanted),
+            retention_ms=wanted.retention_ms,
+            retention_bytes=wanted.retention_bytes,
+        )
+        answer = TopicBody.of(
+            topic,
+            await broker.watermarks(topic.name),
+            warnings=tuple(f"{key} {unknown_key(key, known)}" for key in unknown),
+        )
+
+        return json_response(answer, status=201, headers={"Location": f"{_PATH}/{quote(topic.name, safe='')}"})
+
+    async def delete(self, request: Request) -> Response:
+        """Remove a topic that no connector reads, with its records."""
+        await self.worker.delete_topic(request.path_params["name"])
+        return no_content()
+
+
+def _partitions(wanted: TopicRequest) -> int:
+    counts = {count for count in (wanted.partition_count, wanted.partitions) if count is not None}
+
+    if len(counts) > 1:
+        message = f"is {wanted.partition_count}, but partitions, which means the same, is {wanted.partitions}"
+        raise invalid([Problem("partition_count", message)])
+
+    return counts.pop() if counts else 1

@@ -1,0 +1,105 @@
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+import streamhouse_connect
+from streamhouse_connect import FatalError, RetriableError, StreamHouseError
+
+from .fakes import make_info
+
+if TYPE_CHECKING:
+    from starlette.types import Message
+
+    from .conftest import Api
+    from .fakes import FakeWorker
+
+
+def kinds(root: type[StreamHouseError]) -> set[type[StreamHouseError]]:
+    return {root}.union(*(kinds(kind) for kind in root.__subclasses__()))
+
+
+def test_every_public_error_has_a_status(api: Api, worker: FakeWorker) -> None:
+    """An error of the library that is raised on purpose keeps its code and its message."""
+    assert kinds(StreamHouseError) <= {getattr(streamhouse_connect, kind.__name__) for kind in kinds(StreamHouseError)}
+
+    for kind in kinds(StreamHouseError):
+        failure = kind.__new__(kind)
+        failure.args = ("told on purpose",)
+        failure.problems = ()  # type: ignore[attr-defined]  # what ConfigError has
+        failure.retry_after = None  # type: ignore[attr-defined]  # what RetriableError has
+        worker.failure = failure
+        response = api.get("/api/v1/connectors")
+        assert response.json()["message"] == "told on purpose"
+
+
+def test_later_is_503(api: Api, worker: FakeWorker) -> None:
+    """What can be tried again says when."""
+    worker.failure = RetriableError("the broker is busy", retry_after=2.6)
+
+    response = api.get("/api/v1/connectors")
+
+    assert (response.status_code, response.headers["retry-after"]) == (503, "3")
+
+
+def test_our_own_trouble_is_500_and_logged(api: Api, worker: FakeWorker, caplog: pytest.LogCaptureFixture) -> None:
+    """An error raised on purpose that is nobody's fault but ours says what it says."""
+    worker.failure = FatalError("disk is full")
+
+    response = api.get("/api/v1/connectors")
+
+    assert (response.status_code, response.json()["message"]) == (500, "disk is full")
+    assert "request_failed" in caplog.text
+
+
+def test_what_nobody_expected_is_500_without_a_word_of_it(
+    api: Api, worker: FakeWorker, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Neither the answer nor the log above DEBUG shows what the exception says; the log shows where it came from."""
+    worker.failure = KeyError("hunter2")
+
+    with caplog.at_level(logging.INFO):
+        response = api.get("/api/v1/connectors")
+
+    assert (response.status_code, response.json()["code"]) == (500, "internal_error")
+    assert "hunter2" not in response.text
+    assert "Traceback" not in response.text
+    assert "hunter2" not in caplog.text
+    assert "KeyError" in caplog.text
+    assert "fakes.py" in caplog.text
+
+
+def test_all_goes_on_after_an_unexpected_error(api: Api, worker: FakeWorker) -> None:
+    """The next request is answered."""
+    worker.failure = RuntimeError()
+    api.get("/api/v1/connectors")
+    worker.failure = None
+    worker.infos["a"] = make_info("a")
+
+    assert api.get("/api/v1/connectors/a").status_code == 200
+
+
+async def test_a_client_that_went_away_is_no_error(api: Api, caplog: pytest.LogCaptureFixture) -> None:
+    """There is nobody to answer, and nothing to log."""
+    sent: list[Message] = []
+
+    async def receive() -> Message:
+        return {"type": "http.disconnect"}
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    scope: dict[str, Any] = {
+        "type": "http",
+        "method": "POST",
+        "path": "/api/v1/topics",
+        "raw_path": b"/api/v1/topics",
+        "query_string": b"",
+        "headers": [(b"host", b"localhost"), (b"content-type", b"application/json")],
+    }
+    await api.client.app(scope, receive, send)
+
+    assert sent == []
+    assert caplog.text == ""

@@ -1,0 +1,69 @@
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import attrs
+import pytest
+
+from streamhouse_connect import State
+
+from .fakes import make_info
+
+if TYPE_CHECKING:
+    from .conftest import Api
+    from .fakes import FakeWorker
+
+
+def test_live_as_long_as_the_process_answers(api: Api, worker: FakeWorker) -> None:
+    """Being live depends on nothing."""
+    worker.failure = RuntimeError()
+
+    assert api.get("/live").json() == {"status": "live"}
+
+
+def test_ready_when_the_broker_answers(api: Api) -> None:
+    """Ready is 200."""
+    assert api.get("/ready").json() == {"status": "ready"}
+
+
+def test_not_ready_without_a_worker(api: Api, worker: FakeWorker) -> None:
+    """A worker that can't be used is 503."""
+    worker.failure = RuntimeError("not started")
+
+    response = api.get("/ready")
+
+    assert (response.status_code, response.json()["code"]) == (503, "not_ready")
+
+
+def test_not_ready_without_a_broker(api: Api, worker: FakeWorker, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A broker that does not answer in time is 503."""
+
+    async def hang(_group: str) -> None:
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(worker.broker, "committed", hang)
+    monkeypatch.setattr("streamhouse_connect_server.health._BROKER_TIMEOUT", 0.01)
+
+    assert api.get("/ready").status_code == 503
+
+
+@pytest.mark.parametrize(
+    ("states", "status", "counts"),
+    [
+        ([], "healthy", {}),
+        ([State.RUNNING, State.RUNNING, State.PAUSED], "healthy", {"running": 2, "paused": 1}),
+        ([State.RUNNING, State.FAILED], "degraded", {"running": 1, "failed": 1}),
+        ([State.RETRYING], "degraded", {"retrying": 1}),
+    ],
+)
+def test_health_counts_connectors_by_state(
+    api: Api, worker: FakeWorker, states: list[State], status: str, counts: dict[str, int]
+) -> None:
+    """One that has failed, or can't deliver, makes the whole degraded; the answer stays 200."""
+    worker.infos = {str(n): attrs.evolve(make_info(str(n)), state=state) for n, state in enumerate(states)}
+
+    body = api.get("/health").json()
+
+    assert (body["status"], body["connectors"]) == (status, counts)
+    assert body["version"]
