@@ -5,12 +5,20 @@ from streamhouse_connect.brokers import (
     Broker,
     Committed,
     Consumer,
+    MemoryBroker,
     NewRecords,
     RebalanceListener,
+    SqliteBroker,
     Topic,
 )
 from streamhouse_connect.config import OptionInfo, Size, option
-from streamhouse_connect.definitions import Definition, DefinitionStore, TargetState
+from streamhouse_connect.definitions import (
+    Definition,
+    DefinitionStore,
+    MemoryDefinitionStore,
+    SqliteDefinitionStore,
+    TargetState,
+)
 from streamhouse_connect.errors import (
     ConfigError,
     ConflictError,
@@ -57,6 +65,8 @@ __all__ = [
     "Formatter",
     "Guarantee",
     "Headers",
+    "MemoryBroker",
+    "MemoryDefinitionStore",
     "Metrics",
     "NewRecords",
     "NotFoundError",
@@ -82,6 +92,8 @@ __all__ = [
     "SinkContext",
     "Size",
     "Span",
+    "SqliteBroker",
+    "SqliteDefinitionStore",
     "State",
     "StateStore",
     "StreamHouseError",

@@ -9,5 +9,17 @@ from streamhouse_connect.brokers.interface import (
     RebalanceListener,
     Topic,
 )
+from streamhouse_connect.brokers.memory import MemoryBroker
+from streamhouse_connect.brokers.sqlite import SqliteBroker
 
-__all__ = ["Appended", "Broker", "Committed", "Consumer", "NewRecords", "RebalanceListener", "Topic"]
+__all__ = [
+    "Appended",
+    "Broker",
+    "Committed",
+    "Consumer",
+    "MemoryBroker",
+    "NewRecords",
+    "RebalanceListener",
+    "SqliteBroker",
+    "Topic",
+]

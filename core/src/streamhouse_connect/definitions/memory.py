@@ -1,66 +1,79 @@
-"""Definitions that are forgotten with the process."""
+"""Definitions that are forgotten with the process: for tests, and for applications that define connectors in code."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import threading
+from typing import TYPE_CHECKING, ClassVar
 
-from streamhouse_connect.definitions.interface import DefinitionStore
-from streamhouse_connect.errors import ConflictError, NotFoundError
+from streamhouse_connect.definitions import codec
+from streamhouse_connect.definitions._errors import connector_exists, state_changed, unknown_connector
+from streamhouse_connect.definitions.interface import Definition, DefinitionStore
 
 if TYPE_CHECKING:
-    from streamhouse_connect.definitions.interface import Definition
+    from collections.abc import Mapping
 
 __all__ = ["MemoryDefinitionStore"]
 
 
 class MemoryDefinitionStore(DefinitionStore):
-    """Keeps definitions as long as it exists."""
+    """Keeps definitions as long as the object lives; closing it loses nothing."""
 
-    durable = False
+    durable: ClassVar[bool] = False
 
     def __init__(self) -> None:
-        self._definitions: dict[str, Definition] = {}
-        self._states: dict[tuple[str, str], tuple[bytes, int]] = {}
+        # As text, as in the durable stores: what cannot be kept there fails here too, and nobody can change what is kept.
+        self._definitions: dict[str, bytes] = {}
+        self._states: Mapping[tuple[str, str], tuple[bytes, int]] = {}
+        self._guard = threading.Lock()
 
     async def open(self) -> None:
-        pass
+        """Nothing has to be opened."""
 
     async def close(self) -> None:
-        pass
+        """Nothing is let go: a worker that is started again finds what it had."""
 
     async def all(self) -> list[Definition]:
-        return [self._definitions[name] for name in sorted(self._definitions)]
+        with self._guard:
+            return [codec.decode(self._definitions[name]) for name in sorted(self._definitions)]
 
     async def create(self, definition: Definition) -> None:
-        if definition.name in self._definitions:
-            raise ConflictError(f"a connector called {definition.name!r} exists", code="connector_exists")
+        text = codec.encode(definition)
 
-        self._definitions[definition.name] = definition
+        with self._guard:
+            if definition.name in self._definitions:
+                raise connector_exists(definition.name)
+
+            self._definitions[definition.name] = text
 
     async def replace(self, definition: Definition) -> None:
-        self._find(definition.name)
-        self._definitions[definition.name] = definition
+        text = codec.encode(definition)
+
+        with self._guard:
+            if definition.name not in self._definitions:
+                raise unknown_connector(definition.name)
+
+            self._definitions[definition.name] = text
 
     async def delete(self, name: str) -> None:
-        uid = self._find(name).uid
-        del self._definitions[name]
-        self._states = {key: state for key, state in self._states.items() if key[0] != uid}
+        with self._guard:
+            text = self._definitions.pop(name, None)
+
+            if text is None:
+                raise unknown_connector(name)
+
+            uid = codec.decode(text).uid
+            self._states = {place: state for place, state in self._states.items() if place[0] != uid}
 
     async def get_state(self, uid: str, key: str) -> tuple[bytes, int] | None:
         return self._states.get((uid, key))
 
     async def put_state(self, uid: str, key: str, value: bytes, *, expected: int | None) -> int:
-        found = self._states.get((uid, key))
+        with self._guard:
+            found = self._states.get((uid, key))
+            version = None if found is None else found[1]
 
-        if (found[1] if found else None) != expected:
-            raise ConflictError(f"state {key!r} was changed by somebody else", code="state_changed")
+            if version != expected:
+                raise state_changed(key, expected=expected, found=version)
 
-        version = (expected or 0) + 1
-        self._states[uid, key] = (value, version)
-        return version
-
-    def _find(self, name: str) -> Definition:
-        if name not in self._definitions:
-            raise NotFoundError(f"there is no connector called {name!r}", code="unknown_connector")
-
-        return self._definitions[name]
+            self._states = {**self._states, (uid, key): (bytes(value), (version or 0) + 1)}
+            return (version or 0) + 1

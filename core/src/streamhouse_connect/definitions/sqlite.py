@@ -1,0 +1,204 @@
+"""Definitions in a SQLite file of their own, which only its owner can read: configurations hold secrets.
+
+Who holds the data directory of the embedded broker holds this file too; alone, it may be opened by several processes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar, Final, TypeVar
+
+import attrs
+
+from streamhouse_connect import databases
+from streamhouse_connect.definitions import codec
+from streamhouse_connect.definitions._errors import connector_exists, state_changed, unknown_connector
+from streamhouse_connect.definitions.interface import Definition, DefinitionStore
+from streamhouse_connect.errors import FatalError
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Callable
+
+__all__ = ["SqliteDefinitionStore"]
+
+_VERSION: Final = 1
+_APPLICATION: Final = 0x53484344  # "SHCD"
+
+_SCHEMA: Final = (
+    "CREATE TABLE definitions (name TEXT PRIMARY KEY, uid TEXT NOT NULL, definition BLOB NOT NULL) WITHOUT ROWID",
+    "CREATE TABLE states (uid TEXT, key TEXT, value BLOB NOT NULL, version INTEGER NOT NULL, PRIMARY KEY (uid, key))",
+    f"PRAGMA application_id = {_APPLICATION}",
+    f"PRAGMA user_version = {_VERSION}",
+)
+
+R = TypeVar("R")
+
+
+class SqliteDefinitionStore(DefinitionStore):
+    """Keeps definitions in `data_dir`; what a method has returned for survives a kill and a power failure."""
+
+    durable: ClassVar[bool] = True
+
+    def __init__(self, data_dir: str | Path) -> None:
+        self.path = Path(data_dir) / "definitions.db"
+        self._opened: _Opened | None = None
+
+    async def open(self) -> None:
+        """Make the file and its directory if there are none.
+
+        :raises FatalError: if it cannot be used.
+        """
+        connection = await asyncio.to_thread(self._open)
+        self._opened = _Opened(connection, ThreadPoolExecutor(1, thread_name_prefix=f"definitions {self.path.name}"))
+
+    def _open(self) -> sqlite3.Connection:
+        if not self.path.parent.is_dir():
+            try:
+                self.path.parent.mkdir(mode=0o700, parents=True)
+            except OSError as error:
+                raise FatalError(f"cannot make {self.path.parent}: {error.strerror}; choose another place") from error
+
+        databases.create(self.path)
+        connection = databases.connect(self.path)
+
+        try:
+            with databases.translated(self.path), databases.transaction(connection):
+                _prepare(connection, self.path)
+        except BaseException:
+            connection.close()
+            raise
+
+        return connection
+
+    async def close(self) -> None:
+        opened, self._opened = self._opened, None
+
+        if opened is not None:
+            await asyncio.to_thread(opened.close)
+
+    async def all(self) -> list[Definition]:
+        def read(connection: sqlite3.Connection) -> list[tuple[str, bytes]]:
+            return connection.execute("SELECT name, definition FROM definitions ORDER BY name").fetchall()
+
+        return [self._decode(name, text) for name, text in await self._run(read)]
+
+    async def create(self, definition: Definition) -> None:
+        text = codec.encode(definition)
+
+        def write(connection: sqlite3.Connection) -> None:
+            if connection.execute("SELECT 1 FROM definitions WHERE name = ?", (definition.name,)).fetchone():
+                raise connector_exists(definition.name)
+
+            connection.execute("INSERT INTO definitions VALUES (?, ?, ?)", (definition.name, definition.uid, text))
+
+        await self._run(write)
+
+    async def replace(self, definition: Definition) -> None:
+        text = codec.encode(definition)
+
+        def write(connection: sqlite3.Connection) -> None:
+            changed = connection.execute(
+                "UPDATE definitions SET uid = ?, definition = ? WHERE name = ?",
+                (definition.uid, text, definition.name),
+            )
+
+            if not changed.rowcount:
+                raise unknown_connector(definition.name)
+
+        await self._run(write)
+
+    async def delete(self, name: str) -> None:
+        def write(connection: sqlite3.Connection) -> None:
+            connection.execute("DELETE FROM states WHERE uid IN (SELECT uid FROM definitions WHERE name = ?)", (name,))
+
+            if not connection.execute("DELETE FROM definitions WHERE name = ?", (name,)).rowcount:
+                raise unknown_connector(name)
+
+        await self._run(write)
+
+    async def get_state(self, uid: str, key: str) -> tuple[bytes, int] | None:
+        return await self._run(lambda connection: _state(connection, uid, key))
+
+    async def put_state(self, uid: str, key: str, value: bytes, *, expected: int | None) -> int:
+        def write(connection: sqlite3.Connection) -> int:
+            found = _state(connection, uid, key)
+            version = None if found is None else found[1]
+
+            if version != expected:
+                raise state_changed(key, expected=expected, found=version)
+
+            connection.execute(
+                "INSERT OR REPLACE INTO states VALUES (?, ?, ?, ?)", (uid, key, value, (version or 0) + 1)
+            )
+            return (version or 0) + 1
+
+        return await self._run(write)
+
+    async def _run(self, work: Callable[[sqlite3.Connection], R]) -> R:
+        """Do `work` in a transaction, in the store's thread."""
+        if self._opened is None:
+            raise FatalError(f"the store of {self.path} is not open; use it inside `async with`")
+
+        opened = self._opened
+
+        def transact() -> R:
+            with databases.translated(self.path), databases.transaction(opened.connection):
+                return work(opened.connection)
+
+        try:
+            future = opened.thread.submit(transact)
+        except RuntimeError as error:
+            raise FatalError(f"the store of {self.path} is closed; open it again") from error
+
+        return await asyncio.wrap_future(future)
+
+    def _decode(self, name: str, text: bytes) -> Definition:
+        try:
+            return codec.decode(text)
+        except ValueError as error:
+            raise FatalError(
+                f"the definition of {name!r} in {self.path} is damaged: {error}; restore the file from a backup"
+            ) from error
+
+
+@attrs.frozen
+class _Opened:
+    """What exists while the store is open."""
+
+    connection: sqlite3.Connection
+    thread: ThreadPoolExecutor
+
+    def close(self) -> None:
+        self.thread.shutdown()
+        self.connection.close()
+
+
+def _prepare(connection: sqlite3.Connection, path: Path) -> None:
+    application: int = connection.execute("PRAGMA application_id").fetchone()[0]
+    version: int = connection.execute("PRAGMA user_version").fetchone()[0]
+    tables: int = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
+
+    if not tables:
+        for statement in _SCHEMA:
+            connection.execute(statement)
+
+        return
+
+    if application != _APPLICATION:
+        raise FatalError(f"{path} is another application's database; choose another file")
+
+    if version != _VERSION:
+        raise FatalError(
+            f"{path} has format {version}, this version reads {_VERSION}; install the version that wrote it"
+        )
+
+
+def _state(connection: sqlite3.Connection, uid: str, key: str) -> tuple[bytes, int] | None:
+    row: tuple[bytes, int] | None = connection.execute(
+        "SELECT value, version FROM states WHERE uid = ? AND key = ?", (uid, key)
+    ).fetchone()
+
+    return row
