@@ -1,0 +1,103 @@
+"""Reads a connector's definition from a JSON file, as a person wrote it."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import attrs
+import click
+
+from streamhouse_connect.cli.failures import USAGE, CommandError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = ["Body", "json_file", "read_body"]
+
+_LARGEST: Final = 1 << 20
+
+json_file = click.Path(exists=True, dir_okay=False, allow_dash=True, path_type=Path)
+"""A file with a connector's definition; - is standard input."""
+
+
+@attrs.frozen
+class Body:
+    """A definition, parsed and as it came."""
+
+    source: str
+    """Where it is from, for messages."""
+    raw: bytes
+    parsed: Mapping[str, object]
+
+    @property
+    def name(self) -> str:
+        """The connector's name.
+
+        :raises CommandError: if there is none.
+        """
+        name = self.parsed.get("name")
+
+        if isinstance(name, str):
+            return name
+
+        message = f"{self.source}: name is required, and must be text"
+        raise CommandError(message, exit_code=USAGE)
+
+
+def read_body(file: Path) -> Body:
+    """Read a definition.
+
+    :raises CommandError: if it is not a JSON object, with the line and column.
+    """
+    source = "standard input" if str(file) == "-" else str(file)
+
+    if str(file) == "-":
+        raw = sys.stdin.buffer.read(_LARGEST + 1)
+    else:
+        with file.open("rb") as stream:
+            raw = stream.read(_LARGEST + 1)
+
+    if len(raw) > _LARGEST:
+        raise _wrong(source, f"larger than {_LARGEST >> 20} MiB, which no definition is")
+
+    try:
+        text = raw.decode("utf-8-sig")
+        parsed = json.loads(text, object_pairs_hook=_object, parse_constant=_constant)
+    except json.JSONDecodeError as error:
+        raise _wrong(source, f"line {error.lineno}, column {error.colno}: not JSON: {error.msg}") from None
+    except UnicodeDecodeError as error:
+        raise _wrong(source, f"byte {error.start} is not UTF-8") from None
+    except RecursionError:
+        raise _wrong(source, "nested too deeply") from None
+    except ValueError as error:
+        raise _wrong(source, str(error)) from None
+
+    if not isinstance(parsed, dict):
+        raise _wrong(
+            source, 'not a JSON object; a definition looks like {"name": …, "connectorClass": …, "topics": […]}'
+        )
+
+    return Body(source, text.encode(), parsed)
+
+
+def _wrong(source: str, reason: str) -> CommandError:
+    return CommandError(f"{source}: {reason}", exit_code=USAGE)
+
+
+def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    found = dict(pairs)
+
+    if len(found) < len(pairs):
+        twice = next(key for index, (key, _) in enumerate(pairs) if key in dict(pairs[:index]))
+        message = f"{twice!r} is there twice"
+        raise ValueError(message)
+
+    return found
+
+
+def _constant(name: str) -> object:
+    message = f"not JSON: {name} is no value"
+    raise ValueError(message)

@@ -1,0 +1,102 @@
+"""Takes a record's key and its time out of its JSON. Pure; knows nothing of files or topics."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["Field", "key", "timestamp"]
+
+_EPOCH: Final = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+_MILLISECOND: Final = dt.timedelta(milliseconds=1)
+_LATEST: Final = 253_402_300_799_999
+"""The end of the year 9999."""
+
+_ABSENT: Final = msgspec.Raw(b"null")
+
+
+class Field:
+    """A field of JSON objects by its path, such as `order_id` or `customer.id`."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self._names = path.split(".")
+        shape: Any = msgspec.Raw
+
+        for name in reversed(self._names):
+            optional = shape if shape is msgspec.Raw else shape | None
+            default = _ABSENT if shape is msgspec.Raw else None
+            shape = msgspec.defstruct(
+                "_Level", [("value", optional, msgspec.field(name=name, default=default))], gc=False
+            )
+
+        self._decode: Callable[[bytes], Any] = msgspec.json.Decoder(shape).decode
+
+    def find(self, value: bytes) -> bytes:
+        """Return the field's JSON text; `null` if the value has no such field. `value` must be JSON."""
+        try:
+            found = self._decode(value)
+        except msgspec.ValidationError:  # not an object here or there on the path
+            return b"null"
+
+        for _ in self._names:
+            if found is None:
+                return b"null"
+
+            found = found.value
+
+        return bytes(found)
+
+
+def key(text: bytes) -> bytes | None:
+    """Return the key that a field's JSON text makes: its text; None for null.
+
+    :raises ValueError: if it can't be one.
+    """
+    if text == b"null":
+        return None
+
+    if text[:1] in b"{[":
+        message = "is an object or a list; a key is made of text, a number or a boolean"
+        raise ValueError(message)
+
+    return msgspec.json.decode(text, type=str).encode() if text[:1] == b'"' else text
+
+
+def timestamp(text: bytes) -> int | None:
+    """Return the milliseconds since the epoch that a field's JSON text means; None for null.
+
+    :raises ValueError: if it means no time.
+    """
+    if text == b"null":
+        return None
+
+    try:
+        found = msgspec.json.decode(text, type=str | int | float)
+        number = _parse(found) if isinstance(found, str) else int(found)
+    except (msgspec.MsgspecError, ValueError, OverflowError):
+        number = -1
+
+    if 0 <= number <= _LATEST:
+        return number
+
+    shown = text[:40].decode(errors="replace")
+    message = f"is {shown}, which is no time: give milliseconds since 1970 or text such as 2013-01-01T05:00:00Z"
+    raise ValueError(message)
+
+
+def _parse(text: str) -> int:
+    if text.isdecimal():
+        return int(text)
+
+    moment = dt.datetime.fromisoformat(text)
+
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=dt.UTC)
+
+    return (moment - _EPOCH) // _MILLISECOND

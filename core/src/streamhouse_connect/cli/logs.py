@@ -1,0 +1,67 @@
+"""How events are written: one line each on stderr, for people or for machines."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from datetime import UTC, datetime
+from typing import Final
+
+import msgspec
+
+from streamhouse_connect.cli.output import clean
+
+__all__ = ["LEVELS", "JsonLines", "TextLines", "configure_logging"]
+
+LEVELS: Final = ("debug", "info", "warning", "error")
+
+_STANDARD: Final = frozenset({*vars(logging.makeLogRecord({})), "message", "asctime", "taskName"})
+
+
+def configure_logging(*, level: str, style: str) -> None:
+    """Send every logger's events to stderr."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(JsonLines() if style == "json" else TextLines())
+    logging.captureWarnings(capture=True)
+    logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
+
+
+class TextLines(logging.Formatter):
+    """`2026-02-10T14:03:01.250Z INFO event key=value`; a traceback follows in lines of its own."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        extras = "".join(f" {key}={value}" for key, value in _extras(record).items())
+        line = clean(f"{_time(record)} {record.levelname} {record.getMessage()}{extras}")
+
+        if record.exc_info:
+            trace = self.formatException(record.exc_info)
+            return "\n".join([line, *(clean(part) for part in trace.splitlines())])
+
+        return line
+
+
+class JsonLines(logging.Formatter):
+    """One object a line."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        event: dict[str, object] = {
+            "time": _time(record),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "event": record.getMessage(),
+            **_extras(record),
+        }
+
+        if record.exc_info:
+            event["trace"] = self.formatException(record.exc_info)
+
+        return msgspec.json.encode(event, enc_hook=str).decode()
+
+
+def _extras(record: logging.LogRecord) -> dict[str, object]:
+    return {key: value for key, value in vars(record).items() if key not in _STANDARD}
+
+
+def _time(record: logging.LogRecord) -> str:
+    moment = datetime.fromtimestamp(record.created, UTC)
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -1,0 +1,69 @@
+"""`validate`: checks connectors' definitions here, without a server and without their destinations."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import attrs
+import click
+import msgspec
+
+from streamhouse_connect import ConfigError, MemoryBroker, Problem, StreamHouseError, Worker
+from streamhouse_connect.cli.bodies import json_file, read_body
+from streamhouse_connect.cli.failures import USAGE, CommandError
+from streamhouse_connect.cli.output import output_option, print_json, say, warning
+
+__all__ = ["validate"]
+
+
+@attrs.frozen
+class _Verdict:
+    file: str
+    valid: bool
+    problems: tuple[Problem, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+
+@click.command
+@click.argument("files", nargs=-1, required=True, type=json_file)
+@output_option
+def validate(*, files: tuple[Path, ...], output: str) -> None:
+    """Check the connectors defined in FILES, all problems at once.
+
+    This needs no server and calls no destination; the connectors' plugins have to be installed here.
+    """
+    worker = Worker(MemoryBroker())
+    verdicts = [_judge(worker, file) for file in files]
+
+    if output == "json":
+        print_json(msgspec.json.encode(verdicts))
+    else:
+        for verdict in verdicts:
+            _tell(verdict)
+
+    lines = [f"{verdict.file}: {problem}" for verdict in verdicts for problem in verdict.problems]
+
+    if lines:
+        raise CommandError(*lines, exit_code=USAGE)
+
+
+def _judge(worker: Worker, file: Path) -> _Verdict:
+    try:
+        body = read_body(file)
+        warnings = worker.validate(body.parsed)
+    except CommandError as error:
+        return _Verdict(str(file), valid=False, problems=(Problem("", str(error).removeprefix(f"{file}: ")),))
+    except ConfigError as error:
+        return _Verdict(str(file), valid=False, problems=error.problems)
+    except StreamHouseError as error:
+        return _Verdict(str(file), valid=False, problems=(Problem("", str(error)),))
+
+    return _Verdict(body.source, valid=True, warnings=tuple(warnings))
+
+
+def _tell(verdict: _Verdict) -> None:
+    for text in verdict.warnings:
+        warning(f"{verdict.file}: {text}")
+
+    if verdict.valid:
+        say(f"{verdict.file}: valid")
