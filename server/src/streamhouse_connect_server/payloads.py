@@ -192,7 +192,10 @@ def _shown_headers(headers: Headers) -> HeadersBody:
 
 
 def _shown_header(value: bytes | None) -> HeaderBody:
+    if value is None:
+        return None
+
     try:
-        return None if value is None else value.decode()
+        return value.decode()
     except UnicodeDecodeError:
         return HeaderBytes(base64.b64encode(value).decode())

@@ -15,7 +15,7 @@ import logging
 import signal
 import socket
 import threading
-from contextlib import AsyncExitStack, closing, contextmanager
+from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, Final
 
 import uvicorn
@@ -59,15 +59,11 @@ async def serve(settings: Settings, *, ready: Callable[[str], None] | None = Non
         server = _Server(app, settings, on_started=lambda: _started(_url(settings, listener), ready))
 
         with _on_first_signal(server.stop):
-            async with AsyncExitStack() as stack:
+            async with worker:
                 try:
-                    await stack.enter_async_context(worker)
-                except OSError as exc:
-                    message = f"{settings.data_dir} can't be used: {exc.strerror or exc}"
-                    raise ConfigError([Problem("data_dir", message)]) from exc
-
-                stack.callback(gc.unfreeze)
-                await server.serve(sockets=[listener])
+                    await server.serve(sockets=[listener])
+                finally:
+                    gc.unfreeze()
 
 
 class _Server(uvicorn.Server):
