@@ -8,9 +8,7 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from streamhouse_connect.errors import ConflictError
-from streamhouse_connect.records import NO_TIMESTAMP, Batch, Headers, Span, TopicPartition
-from streamhouse_connect.sinks import SinkContext
+from streamhouse_connect import NO_TIMESTAMP, Batch, ConflictError, Headers, SinkContext, Span, TopicPartition
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
