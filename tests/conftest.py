@@ -22,6 +22,7 @@ from services import (
 )
 
 S = TypeVar("S", bound=Service)
+_FAILURES = pytest.StashKey[dict[object, str]]()
 
 settings.register_profile("tests", deadline=None, print_blob=True)  # this machine may be slow; say how to repeat
 settings.load_profile("tests")
@@ -36,6 +37,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Remember what could not be started, and why, so that it is tried once."""
+    config.stash[_FAILURES] = {}
+
+
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Download what the collected tests need now, since no test has the time to."""
     if session.config.option.collectonly:
@@ -45,17 +51,17 @@ def pytest_collection_finish(session: pytest.Session) -> None:
         try:
             Elasticsearch.install()
         except ServiceUnavailableError as error:
-            session.config.issue_config_time_warning(UserWarning(str(error)), stacklevel=2)
+            session.config.stash[_FAILURES][Elasticsearch] = str(error)
 
 
 class Servers:
     """The servers of a test session: each is started when it is first asked for, and again if a test killed it."""
 
-    def __init__(self, stack: ExitStack, *, are_required: bool) -> None:
+    def __init__(self, stack: ExitStack, failures: dict[object, str], *, are_required: bool) -> None:
         self._stack = stack
         self._are_required = are_required
         self._servers: dict[object, Service] = {}
-        self._failures: dict[object, str] = {}
+        self._failures = failures
 
     def start(self, key: object, create: Callable[[], S]) -> S:
         """Return the running server of that key; skip the test, or fail it if servers are required, without one."""
@@ -86,7 +92,9 @@ class Servers:
 def servers(request: pytest.FixtureRequest) -> Iterator[Servers]:
     """Every server of this session; they end with it."""
     with ExitStack() as stack:
-        yield Servers(stack, are_required=request.config.getoption("--require-services"))
+        yield Servers(
+            stack, request.config.stash[_FAILURES], are_required=request.config.getoption("--require-services")
+        )
 
 
 @pytest.fixture
