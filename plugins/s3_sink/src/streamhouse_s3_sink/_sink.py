@@ -76,10 +76,12 @@ class S3Sink(ObjectSink[S3Config]):
     async def create(self, key: str, body: memoryview, info: ObjectInfo) -> bool:
         digest = await asyncio.to_thread(hashlib.sha256, body)
         metadata = metadata_of(info, checksum=f"sha256:{digest.hexdigest()}")
-        return await self._store().create(self._key(key), body, metadata=metadata, content_type=info.content_type)
+        return await self._store().create(
+            self.config.root + key, body, metadata=metadata, content_type=info.content_type
+        )
 
     async def held(self, key: str, batch: Batch, info: ObjectInfo) -> int:  # noqa: ARG002 - the metadata says it all
-        key = self._key(key)
+        key = self.config.root + key
         metadata = await self._store().metadata(key)
         url = f"s3://{self.config.bucket}/{key}"
 
@@ -109,15 +111,3 @@ class S3Sink(ObjectSink[S3Config]):
             raise RuntimeError("the sink is not open")
 
         return self._bucket
-
-    def _key(self, key: str) -> str:
-        """Return the whole key; some stores, and HTTP clients on the way, resolve segments like those of a file system.
-
-        :raises FatalError: if a topic or path would lead out of the prefix.
-        """
-        if not {"", ".", ".."}.isdisjoint(key.split("/")):
-            raise FatalError(
-                f"{key!r} has an empty or relative segment, which some stores would resolve; rename the topic or the path"
-            )
-
-        return self.config.root + key
