@@ -1,0 +1,93 @@
+"""Sinks against a real Elasticsearch, and a server that is small enough to refuse things."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any, Protocol, cast
+from urllib.parse import quote
+
+import attrs
+import pytest
+
+from services import Elasticsearch, Indices, Service
+from streamhouse_connect import SecretUrl
+from streamhouse_connect.testing import make_context
+from streamhouse_elasticsearch_sink import ElasticsearchConfig, ElasticsearchSink
+
+
+class StartsServers(Protocol):
+    def start(self, key: object, create: Callable[[], Service]) -> Service: ...
+
+
+@attrs.frozen
+class Index:
+    """One index, read back."""
+
+    name: str
+    server: Elasticsearch
+
+    def documents(self) -> dict[str, Any]:
+        """Every document by its id."""
+        self.server.request("POST", f"/{quote(self.name)}/_refresh")
+        answer: Any = self.server.request("GET", f"/{quote(self.name)}/_search?size=10000")
+        return {hit["_id"]: hit["_source"] for hit in answer["hits"]["hits"]}
+
+    def create(self, **mapping: str) -> None:
+        """Create the index with fields of given types."""
+        properties = {field: {"type": kind} for field, kind in mapping.items()}
+        self.server.request("PUT", f"/{self.name}", {"mappings": {"properties": properties}})
+
+    def block(self, *, write: bool) -> None:
+        """Forbid or allow to write."""
+        self.server.request("PUT", f"/{self.name}/_settings", {"index.blocks.write": write})
+
+
+OpenSink = Callable[..., Awaitable[ElasticsearchSink]]
+
+
+async def no_sleep(_: float) -> None:
+    """Do not wait."""
+
+
+@pytest.fixture
+async def open_sink() -> AsyncIterator[OpenSink]:
+    opened: list[ElasticsearchSink] = []
+
+    async def open_one(
+        index: Index,
+        *,
+        document_id: str | None = None,
+        timeout: float = 30.0,
+        sleep: Callable[[float], Awaitable[object]] = no_sleep,
+    ) -> ElasticsearchSink:
+        config = ElasticsearchConfig(
+            connection_url=SecretUrl(index.server.url), index_name=index.name, document_id=document_id
+        )
+        sink = ElasticsearchSink(config, timeout=timeout, sleep=sleep)
+        opened.append(sink)
+        await sink.open(make_context())
+        return sink
+
+    yield open_one
+
+    for sink in opened:
+        await sink.close()
+
+
+@pytest.fixture
+def index(elasticsearch: Indices) -> Index:
+    """The name of an index that is not there yet."""
+    return Index(f"{elasticsearch.prefix}orders", elasticsearch.server)
+
+
+@pytest.fixture
+def small_index(servers: StartsServers, request: pytest.FixtureRequest) -> Index:
+    """The same on a server with room for bodies of 1 MiB, one write at a time, and no new indexes by themselves."""
+    settings: dict[str, str | int] = {
+        "http.max_content_length": "1mb",
+        "thread_pool.write.size": 1,
+        "thread_pool.write.queue_size": 1,
+        "action.auto_create_index": "false",
+    }
+    server = cast("Elasticsearch", servers.start("small elasticsearch", lambda: Elasticsearch(settings)))
+    return Index(f"small-{abs(hash(request.node.name))}", server)
