@@ -51,7 +51,7 @@ def json_lines(values: Sequence[bytes | None], *, objects: bool = False) -> Json
         present = cast("Sequence[bytes]", values)
         joined = b"\n".join(present)
 
-        if _is_valid(joined, len(values), decoder):
+        if _is_valid(present, joined, decoder):
             return JsonLines(present, joined)
 
     lines = _examine(values, decoder)
@@ -66,19 +66,23 @@ def json_objects(values: Sequence[bytes | None]) -> list[bytes]:
     return list(json_lines(values, objects=True).lines)
 
 
-def _is_valid(joined: bytes, count: int, decoder: _Decoder) -> bool:
+def _is_valid(values: Sequence[bytes], joined: bytes, decoder: _Decoder) -> bool:
     """Whether every line is one JSON value.
 
-    The decoder accepts values that span several lines, but never two that share one: where there are as many values as
-    lines, every line is therefore exactly one value.
+    Each value is decoded by itself: `decode_lines` would take `{"a":`, `1}` and `{}{}` for three values.
     """
-    if joined.count(b"\n") != max(count - 1, 0) or b"\r" in joined:
+    if joined.count(b"\n") != max(len(values) - 1, 0) or b"\r" in joined:
         return False
 
+    decode = decoder.decode
+
     try:
-        return len(decoder.decode_lines(joined)) == count and _is_utf8(joined)
+        for value in values:
+            decode(value)
     except (RecursionError, msgspec.MsgspecError):
         return False
+
+    return _is_utf8(joined)
 
 
 def _is_utf8(joined: bytes) -> bool:
