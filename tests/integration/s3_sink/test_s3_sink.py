@@ -198,24 +198,6 @@ async def test_hostile_prefixes_are_kept_as_they_are(s3: Bucket, prefix: str) ->
 
 
 @BOTH
-async def test_hostile_topics_stay_below_the_prefix(s3: Bucket) -> None:
-    """A topic is one segment of the key, under the prefix, and its own."""
-    topics = ("..", ".", "a/../../b", "ü 日本", "%2e%2e", "%2E%2E", "x" * 249, "a?versionId=b", "a%3FversionId=b")
-
-    async with opened(sink_for(s3, prefix="p"), topics=topics) as sink:
-        for topic in topics:
-            ((path, _),) = sink.route(filed(2, topic=topic))
-            batch = filed(2, topic=topic, path=path)
-
-            assert await sink.write(batch) is None
-            assert await sink.write(batch) == 2
-
-    keys = [key.split("/") for key in objects(s3)]
-    assert {(first, name[:6]) for first, _, name in keys} == {("p", "batch-")}
-    assert len({segment for _, segment, _ in keys}) == len(topics)
-
-
-@BOTH
 async def test_a_large_object_in_parts(s3: Bucket) -> None:
     """It has the same metadata, is met again, and no upload stays open."""
     batch = filed(1, size=TWELVE_MIB)
