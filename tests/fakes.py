@@ -9,6 +9,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import attrs
+
 from streamhouse_connect import Batch, Registry, Secret, Sink, SinkContext, TopicPartition, hookimpl, option
 
 

@@ -6,6 +6,7 @@ import math
 
 from hypothesis import given
 from hypothesis import strategies as st
+
 from streamhouse_connect import Batch, TopicPartition
 from streamhouse_connect.runtime.batching import Batcher, Limits
 from streamhouse_connect.testing import make_batch

@@ -7,6 +7,7 @@ from typing import Any
 
 import attrs
 import pytest
+
 from streamhouse_connect import (
     Batch,
     FatalError,
@@ -43,7 +44,9 @@ class ScriptedSink(Sink[NoConfig]):
     async def write(self, batch: Batch) -> int | None:
         self.writes += 1
         held = self.script(batch)
-        self.written += batch.values if held is None else [v for v, o in zip(batch.values, batch.offsets, strict=True) if o >= held]
+        self.written += (
+            batch.values if held is None else [v for v, o in zip(batch.values, batch.offsets, strict=True) if o >= held]
+        )
         return held
 
 
@@ -136,7 +139,9 @@ async def test_retry_after_is_waited_for() -> None:
         if answer := answers.pop(0):
             raise answer
 
-    await Delivery(ScriptedSink(script), None, Backoff(1.0, 10.0, lambda: 0.5), sleep).deliver(make_batch(VALUES), Observer())
+    await Delivery(ScriptedSink(script), None, Backoff(1.0, 10.0, lambda: 0.5), sleep).deliver(
+        make_batch(VALUES), Observer()
+    )
     assert slept == [77.0]
 
 

@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 import attrs
 from hypothesis import given, note, settings
 from hypothesis import strategies as st
+
 from streamhouse_connect import (
     Batch,
     Committed,
@@ -131,7 +132,7 @@ class CrashingConsumer(Consumer):
         self.consumer = consumer
         self.chance = chance
 
-    async def poll(self, *, max_records: int, timeout: float) -> list[Batch]:  # noqa: ASYNC109 - the contract's
+    async def poll(self, *, max_records: int, timeout: float) -> list[Batch]:
         return await self.consumer.poll(max_records=self.chance.random.randint(1, 40), timeout=timeout)
 
     async def committed(self, partitions: Collection[TopicPartition]) -> Mapping[TopicPartition, Committed]:
@@ -216,7 +217,9 @@ async def scenario(runs: list[dict[str, Any]], seed: int, records: int) -> None:
     broker = CrashingBroker()
     await broker.open()
     await broker.create_topic("orders", partitions=2)
-    await broker.append("orders", NewRecords(values=[b'"%s"' % v for v in values], partitions=[source.randrange(2) for _ in values]))
+    await broker.append(
+        "orders", NewRecords(values=[b'"%s"' % v for v in values], partitions=[source.randrange(2) for _ in values])
+    )
     zombies: list[Worker] = []
 
     for run in runs:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from hypothesis import given
 from hypothesis import strategies as st
+
 from streamhouse_connect import Committed
 from streamhouse_connect.runtime.progress import MAX_METADATA, PartitionProgress
 

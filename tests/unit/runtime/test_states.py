@@ -1,6 +1,7 @@
 """States and how a connector's follows from its tasks'."""
 
 import pytest
+
 from streamhouse_connect import State
 from streamhouse_connect.runtime.states import combine
 

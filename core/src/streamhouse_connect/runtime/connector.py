@@ -49,6 +49,10 @@ class Snapshot:
     committed: Mapping[TopicPartition, Committed] = attrs.field(factory=dict)
     processed: Mapping[TopicPartition, int] = attrs.field(factory=dict)
 
+    def is_beyond(self, ends: Mapping[TopicPartition, int]) -> bool:
+        """Tell whether everything below these offsets is delivered and committed."""
+        return all(tp in self.committed and self.committed[tp].offset >= end for tp, end in ends.items())
+
 
 @attrs.frozen
 class _Fault:

@@ -1,15 +1,14 @@
-"""From what a user wrote to what can run: the body of a connector, checked as a whole, and the plan it makes. Pure."""
+"""The plan of a connector: the plugins and options that its configuration chooses, and how to make its sink. Pure."""
 
 from __future__ import annotations
 
-import difflib
 import re
+import reprlib
 from typing import TYPE_CHECKING, Any, Final, cast
 
 import attrs
 
 from streamhouse_connect.config import Loaded, load
-from streamhouse_connect.definitions import TargetState
 from streamhouse_connect.errors import ConfigError, NotFoundError, PluginError, Problem
 from streamhouse_connect.objects import ObjectConfig, ObjectSink
 from streamhouse_connect.options import ConnectorOptions
@@ -21,14 +20,9 @@ if TYPE_CHECKING:
     from streamhouse_connect.plugins import Registry
     from streamhouse_connect.sinks import Guarantee, Sink
 
-__all__ = ["ConnectorSpec", "Plan", "make_plan", "parse_body"]
+__all__ = ["Plan", "bad_topic", "make_plan"]
 
-_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}")
 _TOPIC: Final = re.compile(r"[A-Za-z0-9._-]{1,249}")
-_FIELDS: Final = ("name", "connectorType", "connectorClass", "topics", "config", "initialState", "uid")
-_ANSWERED: Final = frozenset(
-    {"state", "targetState", "errorMessage", "recordsProcessed", "createdAt", "updatedAt", "status", "warnings"}
-)
 
 
 @attrs.frozen
@@ -51,59 +45,6 @@ class Plan:
     def classes(self) -> tuple[type, ...]:
         """The config classes that the configuration was read with."""
         return tuple(self.loaded.configs)
-
-
-@attrs.frozen(kw_only=True)
-class ConnectorSpec:
-    """What the body of a request asks for, in canonical form."""
-
-    name: str
-    connector_class: str
-    topics: tuple[str, ...]
-    config: Mapping[str, object] = attrs.field(repr=False)
-    target: TargetState
-    uid: str | None
-    plan: Plan
-    warnings: tuple[str, ...]
-
-
-def parse_body(body: Mapping[str, object], registry: Registry) -> ConnectorSpec:
-    """Read the body of a create or update request.
-
-    :raises ConfigError: with everything that is wrong with it, options included.
-    """
-    problems: list[Problem] = []
-    name = _name(body.get("name"), problems)
-    topics = _topics(body.get("topics"), problems)
-    target = _target(body.get("initialState"), problems)
-    uid = _uid(body.get("uid"), problems)
-    config = _config(body.get("config"), problems)
-    plan = None
-
-    if body.get("connectorType", "sink") != "sink":
-        problems.append(Problem("connectorType", f"must be sink, but is {body['connectorType']!r}"))
-
-    try:
-        plan = make_plan(name, _class_name(body.get("connectorClass")), config, registry)
-    except ConfigError as error:
-        problems += error.problems
-
-    if plan and plan.dead_letter_topic in topics:
-        problems.append(Problem("topics", f"must not hold the connector's dead letter topic {plan.dead_letter_topic}"))
-
-    if problems or plan is None:
-        raise ConfigError(problems)
-
-    return ConnectorSpec(
-        name=name,
-        connector_class=plan.sink_class.name,
-        topics=topics,
-        config=config,
-        target=target,
-        uid=uid,
-        plan=plan,
-        warnings=(*_unknown_fields(body), *plan.loaded.warnings),
-    )
 
 
 def make_plan(name: str, connector_class: str, config: Mapping[str, object], registry: Registry) -> Plan:
@@ -129,8 +70,8 @@ def make_plan(name: str, connector_class: str, config: Mapping[str, object], reg
     options = loaded.get(ConnectorOptions)
     dead_letter_topic = options.dead_letter_topic or f"{name}-dlq"
 
-    if not _TOPIC.fullmatch(dead_letter_topic):
-        problems.append(Problem("config.errors.deadletterqueue.topic.name", _bad_topic(dead_letter_topic)))
+    if wrong := bad_topic(dead_letter_topic):
+        problems.append(Problem("config.errors.deadletterqueue.topic.name", wrong))
 
     if problems:
         raise ConfigError(problems)
@@ -159,7 +100,9 @@ def _make_sink(sink_class: type[Sink[Any]], parts: tuple[Any, ...], loaded: Load
 
 def _object_parts(config: Mapping[str, object], registry: Registry, problems: list[Problem]) -> tuple[Any, ...]:
     names = {key: config.get(key) for key in ("format", "partitioning")}
-    chosen = load([ObjectConfig], {key: value for key, value in names.items() if isinstance(value, str)}).get(ObjectConfig)
+    chosen = load([ObjectConfig], {key: value for key, value in names.items() if isinstance(value, str)}).get(
+        ObjectConfig
+    )
     parts: list[Any] = []
 
     for key, find, name in (
@@ -174,87 +117,9 @@ def _object_parts(config: Mapping[str, object], registry: Registry, problems: li
     return tuple(parts)
 
 
-def _name(value: object, problems: list[Problem]) -> str:
-    if isinstance(value, str) and _NAME.fullmatch(value):
-        return value
+def bad_topic(topic: object) -> str | None:
+    """Return what is wrong with the name of a topic; None if nothing is."""
+    if isinstance(topic, str) and _TOPIC.fullmatch(topic) and topic not in (".", ".."):
+        return None
 
-    rule = "must be 1 to 200 letters, digits, dots, underscores and hyphens, and begin with a letter or digit"
-    problems.append(Problem("name", "is required" if value in (None, "") else f"{rule}, but is {_short(value)}"))
-    return "unnamed"
-
-
-def _class_name(value: object) -> str:
-    if isinstance(value, str) and value:
-        return value
-
-    what = "is required" if value in (None, "") else f"must be text, but is {_short(value)}"
-    raise ConfigError([Problem("connectorClass", what)])
-
-
-def _topics(value: object, problems: list[Problem]) -> tuple[str, ...]:
-    if value is None or value == []:
-        problems.append(Problem("topics", "is required: a list of at least one topic"))
-        return ()
-
-    if not isinstance(value, list | tuple):
-        problems.append(Problem("topics", f"must be a list of topic names, but is {_short(value)}"))
-        return ()
-
-    for index, topic in enumerate(value):
-        if not isinstance(topic, str) or not _TOPIC.fullmatch(topic) or topic in (".", ".."):
-            problems.append(Problem(f"topics[{index}]", _bad_topic(topic)))
-
-        elif topic in value[:index]:
-            problems.append(Problem(f"topics[{index}]", f"names {topic} a second time"))
-
-    return tuple(str(topic) for topic in value)
-
-
-def _target(value: object, problems: list[Problem]) -> TargetState:
-    if value is None:
-        return TargetState.RUNNING
-
-    try:
-        return TargetState(str(value).lower())
-    except ValueError:
-        problems.append(Problem("initialState", f"must be running, paused or stopped, but is {_short(value)}"))
-        return TargetState.RUNNING
-
-
-def _uid(value: object, problems: list[Problem]) -> str | None:
-    if value is None or (isinstance(value, str) and _NAME.fullmatch(value)):
-        return value
-
-    problems.append(Problem("uid", f"must be 1 to 200 letters, digits, dots and hyphens, but is {_short(value)}"))
-    return None
-
-
-def _config(value: object, problems: list[Problem]) -> dict[str, object]:
-    if value is None:
-        return {}
-
-    if not isinstance(value, dict):
-        problems.append(Problem("config", f"must be an object, but is {_short(value)}"))
-        return {}
-
-    return {str(key): option for key, option in value.items() if option is not None}
-
-
-def _unknown_fields(body: Mapping[str, object]) -> list[str]:
-    warnings = []
-
-    for key in body:
-        if key not in _FIELDS and key not in _ANSWERED:
-            near = difflib.get_close_matches(key, _FIELDS, n=1)
-            warnings.append(f"{key} is not a field of a connector; " + (f"did you mean {near[0]}?" if near else "ignored"))
-
-    return warnings
-
-
-def _bad_topic(topic: object) -> str:
-    return f"must be 1 to 249 letters, digits, dots, underscores and hyphens, but is {_short(topic)}"
-
-
-def _short(value: object) -> str:
-    text = repr(value)
-    return text if len(text) <= 80 else f"{text[:77]}..."  # noqa: PLR2004 - a line of a terminal
+    return f"must be 1 to 249 letters, digits, dots, underscores and hyphens, but is {reprlib.repr(topic)}"

@@ -1,9 +1,9 @@
 """The worker: everything an application needs to define, run and watch connectors, whatever the broker.
 
-    async with Worker(SqliteBroker("data")) as worker:
-        await worker.create({"name": "orders-to-files", "connectorClass": "file-sink", "topics": ["orders"],
-                             "config": {"file.path": "out"}})
-        await worker.drained("orders-to-files")
+async with Worker(SqliteBroker("data")) as worker:
+    await worker.create({"name": "orders-to-files", "connectorClass": "file-sink", "topics": ["orders"],
+                         "config": {"file.path": "out"}})
+    await worker.drained("orders-to-files")
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import uuid
-from contextlib import AsyncExitStack, suppress
+from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final, Self
 
@@ -19,13 +19,13 @@ import attrs
 
 from streamhouse_connect.definitions import Definition, TargetState
 from streamhouse_connect.definitions.memory import MemoryDefinitionStore
-from streamhouse_connect.errors import ConfigError, ConflictError, FatalError, NotFoundError, Problem
-from streamhouse_connect.masking import mask, restore
+from streamhouse_connect.errors import ConfigError, ConflictError, FatalError, NotFoundError
 from streamhouse_connect.metrics import ConnectorSample, Metrics
 from streamhouse_connect.plugins import Registry
 from streamhouse_connect.runtime.assembly import Assembly, group_of
-from streamhouse_connect.runtime.info import ConnectorInfo, PartitionInfo, TaskInfo
-from streamhouse_connect.runtime.plan import ConnectorSpec, Plan, make_plan, parse_body
+from streamhouse_connect.runtime.looking import Running, look, unread
+from streamhouse_connect.runtime.plan import Plan, make_plan
+from streamhouse_connect.runtime.spec import parse_body, parse_update
 from streamhouse_connect.runtime.states import State
 
 if TYPE_CHECKING:
@@ -34,8 +34,7 @@ if TYPE_CHECKING:
 
     from streamhouse_connect.brokers import Broker
     from streamhouse_connect.definitions import DefinitionStore
-    from streamhouse_connect.records import TopicPartition
-    from streamhouse_connect.runtime.connector import Connector
+    from streamhouse_connect.runtime.info import ConnectorInfo
 
 __all__ = ["Worker"]
 
@@ -44,16 +43,6 @@ _PAUSE_SECONDS: Final = 1.2
 _LOOK_SECONDS: Final = 0.02
 
 log = logging.getLogger(__name__)
-
-
-@attrs.define(eq=False)
-class _Running:
-    """One defined connector; `plan` is None while its configuration can't be loaded."""
-
-    definition: Definition
-    plan: Plan | None
-    connector: Connector
-    warnings: tuple[str, ...] = ()
 
 
 class Worker:
@@ -77,7 +66,7 @@ class Worker:
         self._definitions = definitions or MemoryDefinitionStore()
         self._shutdown_timeout = shutdown_timeout
         self._assembly = Assembly(broker, self._definitions, self.metrics)
-        self._running: dict[str, _Running] = {}
+        self._running: dict[str, Running] = {}
         self._lock = asyncio.Lock()
         self._stack = AsyncExitStack()
 
@@ -101,7 +90,9 @@ class Worker:
 
         for each, has_ended in zip(running, ended, strict=True):
             if not has_ended:
-                log.warning("connector left behind: its plugin does not let go", extra={"connector": each.definition.name})
+                log.warning(
+                    "connector left behind: its plugin does not let go", extra={"connector": each.definition.name}
+                )
 
         self._running.clear()
         await self._stack.aclose()
@@ -151,7 +142,7 @@ class Worker:
         """
         async with self._lock:
             running = self._find(name)
-            spec = self._parse_update(running, body)
+            spec = parse_update(running.definition, running.plan, body, self.registry)
             definition = attrs.evolve(
                 running.definition, topics=spec.topics, config=spec.config, updated_at=datetime.now(UTC)
             )
@@ -201,27 +192,7 @@ class Worker:
 
         :raises NotFoundError: with the code `unknown_connector`.
         """
-        running = self._find(name)
-        definition, plan, snapshot = running.definition, running.plan, running.connector.snapshot
-        tasks = (TaskInfo(0, snapshot.state, snapshot.error, snapshot.trace, snapshot.assigned),)
-        idle = snapshot.state in (State.PAUSED, State.STOPPED)
-
-        return ConnectorInfo(
-            name=name,
-            connector_class=definition.connector_class,
-            topics=definition.topics,
-            config=mask(plan.classes if plan else (), definition.config),
-            state=snapshot.state,
-            target=definition.target,
-            error=snapshot.error,
-            processed=sum(snapshot.processed.values()),
-            created_at=definition.created_at,
-            updated_at=definition.updated_at,
-            tasks=() if idle else tasks,
-            partitions=tuple(await self._partitions(running)),
-            guarantee=plan.guarantee if plan else None,
-            warnings=running.warnings,
-        )
+        return await look(self._find(name), self.broker)
 
     async def drained(self, name: str, *, timeout: float | None = None) -> None:  # noqa: ASYNC109 - the caller's patience
         """Wait until all that is in the connector's topics now is delivered and committed; batches are cut short for it.
@@ -230,10 +201,10 @@ class Worker:
         :raises TimeoutError: after `timeout` seconds.
         """
         running = self._find(name)
-        ends = {tp: end for topic in running.definition.topics for tp, (start, end) in await self._ends(topic) if end > start}
+        ends = await unread(running, self.broker)
 
         async with asyncio.timeout(timeout):
-            while not _is_beyond(running.connector, ends):
+            while not running.connector.snapshot.is_beyond(ends):
                 if running.connector.snapshot.state is State.FAILED:
                     message = f"connector {name} has failed: {running.connector.snapshot.error}"
                     raise FatalError(message)
@@ -256,7 +227,7 @@ class Worker:
 
         await self.broker.delete_topic(name)
 
-    def _find(self, name: str) -> _Running:
+    def _find(self, name: str) -> Running:
         if name not in self._running:
             message = f"there is no connector called {name!r}"
             raise NotFoundError(message, code="unknown_connector")
@@ -277,38 +248,8 @@ class Worker:
     async def _start(self, definition: Definition, plan: Plan | None, warnings: tuple[str, ...]) -> None:
         committed = await self.broker.committed(group_of(definition.name))
         connector = self._assembly.connector(definition, plan, committed, "; ".join(warnings))
-        self._running[definition.name] = _Running(definition, plan, connector, warnings)
+        self._running[definition.name] = Running(definition, plan, connector, warnings)
         connector.start()
-
-    def _parse_update(self, running: _Running, body: Mapping[str, object]) -> ConnectorSpec:
-        definition = running.definition
-        config = body.get("config")
-        problems: list[Problem] = []
-
-        if isinstance(config, dict):
-            try:
-                config = restore(running.plan.classes if running.plan else (), config, definition.config)
-            except ConfigError as error:
-                problems += error.problems
-
-        given = {"name": definition.name, "connectorClass": definition.connector_class, **body, "config": config}
-
-        try:
-            spec = parse_body(given, self.registry)
-        except ConfigError as error:
-            raise ConfigError([*problems, *error.problems]) from error
-
-        for field, is_now, was in (
-            ("name", spec.name, definition.name),
-            ("connectorClass", spec.connector_class, definition.connector_class),
-        ):
-            if is_now != was:
-                problems.append(Problem(field, f"can't be changed from {was} to {is_now}; make a new connector"))
-
-        if problems:
-            raise ConfigError(problems)
-
-        return spec
 
     async def _want(self, name: str, target: TargetState) -> ConnectorInfo:
         async with self._lock:
@@ -322,32 +263,10 @@ class Worker:
 
         return await self.get(name)
 
-    async def _partitions(self, running: _Running) -> list[PartitionInfo]:
-        snapshot = running.connector.snapshot
-        infos = []
-
-        for topic in running.definition.topics:
-            for tp, (start, end) in sorted(await self._ends(topic)):
-                commit = snapshot.committed.get(tp)
-                offset = commit.offset if commit else None
-                lag = max(0, end - (start if offset is None else offset))
-                infos.append(PartitionInfo(tp, offset, end, lag, snapshot.processed.get(tp, 0)))
-
-        return infos
-
-    async def _ends(self, topic: str) -> list[tuple[TopicPartition, tuple[int, int]]]:
-        with suppress(NotFoundError):  # it is waited for
-            return list((await self.broker.watermarks(topic)).items())
-
-        return []
-
     def _samples(self) -> list[ConnectorSample]:
         return [
-            ConnectorSample(name, each.connector.snapshot.state.reported, sum(each.connector.snapshot.processed.values()))
+            ConnectorSample(
+                name, each.connector.snapshot.state.reported, sum(each.connector.snapshot.processed.values())
+            )
             for name, each in sorted(self._running.items())
         ]
-
-
-def _is_beyond(connector: Connector, ends: Mapping[TopicPartition, int]) -> bool:
-    committed = connector.snapshot.committed
-    return all(tp in committed and committed[tp].offset >= end for tp, end in ends.items())

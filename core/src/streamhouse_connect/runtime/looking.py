@@ -1,0 +1,83 @@
+"""How a connector looks from outside: its definition, what its thread last reported, and where its topics end."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+import attrs
+
+from streamhouse_connect.errors import NotFoundError
+from streamhouse_connect.masking import mask
+from streamhouse_connect.runtime.info import ConnectorInfo, PartitionInfo, TaskInfo
+from streamhouse_connect.runtime.states import State
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from streamhouse_connect.brokers import Broker
+    from streamhouse_connect.definitions import Definition
+    from streamhouse_connect.records import TopicPartition
+    from streamhouse_connect.runtime.connector import Connector
+    from streamhouse_connect.runtime.plan import Plan
+
+__all__ = ["Running", "look", "unread"]
+
+
+@attrs.define(eq=False)
+class Running:
+    """One defined connector; `plan` is None while its configuration can't be loaded."""
+
+    definition: Definition
+    plan: Plan | None
+    connector: Connector
+    warnings: tuple[str, ...] = ()
+
+
+async def look(running: Running, broker: Broker) -> ConnectorInfo:
+    """Return what there is to see of a connector, free of secrets."""
+    definition, plan, snapshot = running.definition, running.plan, running.connector.snapshot
+    idle = snapshot.state in (State.PAUSED, State.STOPPED)
+
+    return ConnectorInfo(
+        name=definition.name,
+        connector_class=definition.connector_class,
+        topics=definition.topics,
+        config=mask(plan.classes if plan else (), definition.config),
+        state=snapshot.state,
+        target=definition.target,
+        error=snapshot.error,
+        processed=sum(snapshot.processed.values()),
+        created_at=definition.created_at,
+        updated_at=definition.updated_at,
+        tasks=() if idle else (TaskInfo(0, snapshot.state, snapshot.error, snapshot.trace, snapshot.assigned),),
+        partitions=tuple([info for topic in definition.topics for info in await _partitions(running, topic, broker)]),
+        guarantee=plan.guarantee if plan else None,
+        warnings=running.warnings,
+    )
+
+
+async def unread(running: Running, broker: Broker) -> dict[TopicPartition, int]:
+    """Return the present ends of the connector's partitions that hold any record."""
+    ends = [(await _watermarks(topic, broker)).items() for topic in running.definition.topics]
+    return {tp: end for each in ends for tp, (start, end) in each if end > start}
+
+
+async def _partitions(running: Running, topic: str, broker: Broker) -> list[PartitionInfo]:
+    snapshot = running.connector.snapshot
+    infos = []
+
+    for tp, (start, end) in sorted((await _watermarks(topic, broker)).items()):
+        commit = snapshot.committed.get(tp)
+        offset = commit.offset if commit else None
+        lag = max(0, end - max(start, offset or 0))
+        infos.append(PartitionInfo(tp, offset, end, lag, snapshot.processed.get(tp, 0)))
+
+    return infos
+
+
+async def _watermarks(topic: str, broker: Broker) -> Mapping[TopicPartition, tuple[int, int]]:
+    with suppress(NotFoundError):  # it is waited for
+        return await broker.watermarks(topic)
+
+    return {}
