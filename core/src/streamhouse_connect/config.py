@@ -158,7 +158,7 @@ def describe(classes: Sequence[type], *, defaults: Mapping[str, object] | None =
                 key=key,
                 type=_type_name(base),
                 required=field.default is attrs.NOTHING and key not in (defaults or {}),
-                default=",".join(default) if isinstance(default, tuple) else default,
+                default=_wire(default),
                 doc=spec.doc,
                 choices=tuple(map(str, get_args(base))) if get_origin(base) is Literal else (),
                 secret=isinstance(base, type) and issubclass(base, Secret),
@@ -166,6 +166,13 @@ def describe(classes: Sequence[type], *, defaults: Mapping[str, object] | None =
         )
 
     return infos
+
+
+def _wire(default: object) -> object:
+    if isinstance(default, tuple):
+        return ",".join(default)
+
+    return default.masked() if isinstance(default, Secret) else default
 
 
 def declared(classes: Sequence[type]) -> Fields:
