@@ -28,7 +28,7 @@ _BLANK: Final = re.compile(r"[\s\x00-\x1f\x7f]")
 class ElasticsearchConfig:
     """The options of `elasticsearch-sink`."""
 
-    connection_url: SecretUrl = option(  # noqa: RUF009 - it makes an attrs field
+    connection_url: SecretUrl = option(
         "connection.url",
         default=SecretUrl("http://localhost:9200"),
         doc="Where Elasticsearch answers: http or https, with user:password@ for basic authentication.",

@@ -20,6 +20,8 @@ _TEXT: Final = msgspec.json.Decoder(str)
 def offset_stem(topic: str, partition: int, *, epoch: int, last: int) -> bytes:
     """Return the JSON text of ids up to the offset: `"orders+0+`, with the epoch in front when offsets were reset.
 
+    No two records share an id: names of topics hold no plus sign.
+
     :raises ValueError: if the id of the offset `last` is too long.
     """
     stem = f"{epoch}+{topic}+{partition}+" if epoch else f"{topic}+{partition}+"
