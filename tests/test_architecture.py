@@ -23,7 +23,8 @@ INTERFACES: Final = (
     "records errors secrets config options values partitioners formatters brokers definitions sinks objects"
 )
 MAY_IMPORT: Final = {
-    "records": "",
+    "columns": "",
+    "records": "columns",
     "secrets": "",
     "parsing": "",
     "directories": "",

@@ -7,10 +7,11 @@ column at once. This module knows nothing of brokers, sinks or configuration.
 from __future__ import annotations
 
 from itertools import chain
-from operator import itemgetter
-from typing import TYPE_CHECKING, Final, Generic, TypeVar, cast, overload
+from typing import TYPE_CHECKING, Final, overload
 
 import attrs
+
+from streamhouse_connect.columns import Column, gather, join
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -22,8 +23,6 @@ NO_TIMESTAMP: Final = -1
 
 Headers = tuple[tuple[str, bytes | None], ...]
 """A record's headers in their order; names may repeat."""
-
-T = TypeVar("T")
 
 
 @attrs.frozen(order=True)
@@ -68,24 +67,6 @@ class Record:
     headers: Headers = ()
 
 
-class _Column(Generic[T]):
-    """A sequence that may still have to be computed; it is computed at most once."""
-
-    __slots__ = ("_compute", "_values")
-
-    def __init__(self, values: Sequence[T] | Callable[[], Sequence[T]]) -> None:
-        self._compute = values if callable(values) else None
-        self._values: Sequence[T] | None = None if callable(values) else values
-
-    def get(self) -> Sequence[T]:
-        if self._values is None:
-            compute = cast("Callable[[], Sequence[T]]", self._compute)
-            self._values = compute()
-            self._compute = None
-
-        return self._values
-
-
 class Batch:
     """Records in delivery order, as columns. Never mutated.
 
@@ -95,7 +76,7 @@ class Batch:
 
     __slots__ = ("_headers", "_keys", "_nbytes", "_offsets", "_timestamps", "_values", "path", "spans")
 
-    def __init__(  # noqa: PLR0913 - a batch is its columns
+    def __init__(
         self,
         *,
         spans: tuple[Span, ...],
@@ -110,11 +91,11 @@ class Batch:
         self.spans = spans
         self.path = path
         """The route, where the sink routes; else empty."""
-        self._values = _Column(values)
-        self._keys = _Column(keys)
-        self._offsets = _Column(offsets)
-        self._timestamps = _Column(timestamps)
-        self._headers = _Column(headers)
+        self._values = Column(values)
+        self._keys = Column(keys)
+        self._offsets = Column(offsets)
+        self._timestamps = Column(timestamps)
+        self._headers = Column(headers)
         self._nbytes = nbytes
 
     @property
@@ -184,9 +165,7 @@ class Batch:
         at = range(len(self))[index]
         span = next(s for s in self.spans if s.start <= at < s.stop)
 
-        return Record(
-            span.tp, self.offsets[at], self.timestamps[at], self.keys[at], self.values[at], self.headers[at]
-        )
+        return Record(span.tp, self.offsets[at], self.timestamps[at], self.keys[at], self.values[at], self.headers[at])
 
     def select(self, indexes: Sequence[int], *, path: str | None = None) -> Batch:
         """Return the records at `indexes` (ascending); the spans go on covering all that they covered.
@@ -209,11 +188,11 @@ class Batch:
 
         return Batch(
             spans=tuple(spans),
-            values=_gather(self.values, indexes),
-            keys=_gather(self.keys, indexes),
-            offsets=_gather(self.offsets, indexes),
-            timestamps=_gather(self.timestamps, indexes),
-            headers=_gather(self.headers, indexes),
+            values=gather(self.values, indexes),
+            keys=gather(self.keys, indexes),
+            offsets=gather(self.offsets, indexes),
+            timestamps=gather(self.timestamps, indexes),
+            headers=gather(self.headers, indexes),
             path=self.path if path is None else path,
             nbytes=self.nbytes * len(indexes) // len(self) if len(self) else 0,
         )
@@ -266,25 +245,14 @@ class Batch:
 
         return Batch(
             spans=_join_spans(batches),
-            values=lambda: _join([b.values for b in batches]),
-            keys=lambda: _join([b.keys for b in batches]),
-            offsets=lambda: _join([b.offsets for b in batches]),
-            timestamps=lambda: _join([b.timestamps for b in batches]),
-            headers=lambda: _join([b.headers for b in batches]),
+            values=lambda: join([b.values for b in batches]),
+            keys=lambda: join([b.keys for b in batches]),
+            offsets=lambda: join([b.offsets for b in batches]),
+            timestamps=lambda: join([b.timestamps for b in batches]),
+            headers=lambda: join([b.headers for b in batches]),
             path=batches[0].path if batches else "",
             nbytes=sum(b.nbytes for b in batches),
         )
-
-
-def _gather(column: Sequence[T], indexes: Sequence[int]) -> Sequence[T]:
-    if len(indexes) > 1:
-        return itemgetter(*indexes)(column)  # type: ignore[no-any-return]  # itemgetter is untyped beyond one index
-
-    return [column[index] for index in indexes]
-
-
-def _join(columns: list[Sequence[T]]) -> Sequence[T]:
-    return list(chain.from_iterable(columns))
 
 
 def _join_spans(batches: Sequence[Batch]) -> tuple[Span, ...]:
