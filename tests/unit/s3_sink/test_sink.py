@@ -10,7 +10,9 @@ import logging
 import os
 import socket
 import threading
+import weakref
 from collections import Counter
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import attrs
@@ -19,7 +21,7 @@ import pytest_asyncio
 
 from s3_sinks import HASTY, PATIENT, filed, make_sink, opened
 from scripted_s3 import CUT, HANG, LOSE, STALL, Failure, Reply, ScriptedStore
-from streamhouse_connect import DeliveryError, FatalError, RetriableError
+from streamhouse_connect import DeliveryError, FatalError, ObjectInfo, RetriableError
 from streamhouse_connect.testing import make_context
 
 if TYPE_CHECKING:
@@ -322,6 +324,45 @@ async def test_close_leaves_nothing_behind(store: ScriptedStore) -> None:
     gc.collect()
     assert {task for task in asyncio.all_tasks() if not task.done()} <= before
     assert "fsspecIO" not in {thread.name for thread in threading.enumerate()}
+
+
+class Memory(bytearray):
+    """Bytes that tell when they are gone."""
+
+
+@pytest.mark.parametrize("size", [100, LARGE], ids=["small", "large"])
+@pytest.mark.parametrize(
+    "failure",
+    [
+        None,
+        CUT,
+        STALL,
+        Reply.error(412, "PreconditionFailed"),
+        Reply.error(503, "SlowDown"),
+        Reply.error(403, "AccessDenied"),
+    ],
+)
+async def test_a_body_is_let_go_of_at_once(store: ScriptedStore, failure: Reply | Failure | None, size: int) -> None:
+    """Tracebacks hold frames, and frames hold bodies: a store that is down must not fill the memory with them."""
+    info = ObjectInfo("id", "orders", 0, first_offset=0, last_offset=0, count=1, content_type="text/plain")
+
+    async with opened(make_sink(store.endpoint, limits=HASTY)) as sink:
+        memory = Memory(size)
+        alive = weakref.ref(memory)
+        store.answers.extend([CUT, CUT] if failure is CUT else [failure])
+        gc.collect()
+        gc.disable()
+
+        try:
+            with suppress(DeliveryError):
+                await sink.create("key", memoryview(memory), info)
+
+            del memory
+            is_gone = alive() is None
+        finally:
+            gc.enable()
+
+        assert is_gone
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Body: a file-like view of bytes that says when it is read. No copy is made, and no large write blocks the event loop."""
+"""Body: a file-like view of bytes that says when it is read. Nothing is copied, and no large write blocks the event loop."""
 
 from __future__ import annotations
 
@@ -41,3 +41,7 @@ class Body(io.RawIOBase):
         chunk = self._content[start:stop]
         self._position = start + len(chunk)
         return chunk
+
+    def release(self) -> None:
+        """Let go of the bytes; clients keep what they have sent in cycles until the garbage collector comes."""
+        self._content = memoryview(b"")

@@ -6,8 +6,8 @@ import asyncio
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from streamhouse_connect import RetriableError
-from streamhouse_s3_sink._errors import answer_in, translate, translated
+from streamhouse_connect import FatalError, RetriableError
+from streamhouse_s3_sink._errors import answer_in, translated
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Iterable, Mapping
@@ -97,23 +97,20 @@ class Bucket:
         put = self._put_parts if large else self._put
 
         try:
-            await put({"Key": key, "Metadata": dict(metadata), "ContentType": content_type}, body)
-        except Exception as error:
+            with translated(f"write s3://{self.name}/{key}"):
+                await put({"Key": key, "Metadata": dict(metadata), "ContentType": content_type}, body)
+
+        except (RetriableError, FatalError) as error:
             answer = answer_in(error)
 
             if answer is not None and answer.exists:
                 return False
 
-            failure = translate(error, f"write s3://{self.name}/{key}")
-
-            if failure is None:
-                raise
-
             # A store may cut the connection rather than read a body that it won't take, and an answer may get lost.
-            if answer is None and isinstance(failure, RetriableError) and await self._is_known_to_exist(key):
+            if answer is None and isinstance(error, RetriableError) and await self._is_known_to_exist(key):
                 return False
 
-            raise failure from error
+            raise
 
         return True
 
@@ -176,9 +173,7 @@ class Bucket:
     def _condition(self) -> dict[str, str]:
         return _IF_ABSENT if self.conditional else {}
 
-    async def _send(
-        self, operation: str, parameters: dict[str, Any], body: bytes | memoryview | None = None
-    ) -> dict[str, Any]:
+    async def _send(self, operation: str, parameters: dict[str, Any], body: bytes | memoryview = b"") -> dict[str, Any]:
         return await self._client.send(operation, {"Bucket": self.name, **parameters}, body)
 
 

@@ -60,9 +60,7 @@ class Client:
         """Close every connection."""
         await self._session.close()
 
-    async def send(
-        self, operation: str, parameters: dict[str, Any], body: bytes | memoryview | None = None
-    ) -> dict[str, Any]:
+    async def send(self, operation: str, parameters: dict[str, Any], body: bytes | memoryview = b"") -> dict[str, Any]:
         """Send one request, and give up when nothing has moved for `silence_s`.
 
         The HTTP client's own timeouts begin when the body has been sent: a store that stops reading would hold us for
@@ -80,10 +78,10 @@ class Client:
         def has_been_read() -> None:
             loop.call_soon_threadsafe(postpone)
 
-        if body is not None:
-            view = memoryview(body)
-            content = Body(view, on_read=has_been_read) if len(view) > _STREAMED_BYTES else bytes(view)
-            parameters = {**parameters, "Body": content}
+        content = Body(memoryview(body), on_read=has_been_read) if len(body) > _STREAMED_BYTES else None
+
+        if body:
+            parameters = {**parameters, "Body": content or bytes(body)}
 
         try:
             async with asyncio.timeout(self._silence_s) as patience:
@@ -92,6 +90,10 @@ class Client:
 
         except TimeoutError as error:
             raise TimeoutError(f"the store has been silent for {self._silence_s:g} s") from error
+
+        finally:
+            if content is not None:
+                content.release()
 
         return answer
 

@@ -223,16 +223,28 @@ def translate(error: Exception, what: str) -> DeliveryError | None:
 
 @contextmanager
 def translated(what: str) -> Iterator[None]:
-    """Raise the runtime's errors instead of the client library's."""
+    """Raise the runtime's errors instead of the client library's.
+
+    The frames of the client library hold the body that was sent, and often the error as well: the errors let go of them,
+    or each failed attempt would keep a body until the garbage collector comes.
+    """
     try:
         yield
     except DeliveryError:
         raise
     except Exception as error:
-        if (found := translate(error, what)) is None:
+        found = translate(error, what)
+
+        if found is None:
             raise
 
-        raise found from error
+        for link in _chain(error):
+            link.__traceback__ = None
+
+        try:
+            raise found from error
+        finally:
+            del found
 
 
 def _from_answer(answer: Answer, what: str) -> DeliveryError:
