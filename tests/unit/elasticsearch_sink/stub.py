@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import ssl
 from collections.abc import AsyncIterator, Callable
 
 import attrs
@@ -169,9 +170,9 @@ HUNG = Reply(hang=True, applied=False)
 
 
 @contextlib.asynccontextmanager
-async def running(stub: Stub) -> AsyncIterator[Stub]:
+async def running(stub: Stub, *, tls: ssl.SSLContext | None = None) -> AsyncIterator[Stub]:
     """Serve until the block is left."""
-    server = await asyncio.start_server(stub.serve, "127.0.0.1", 0, limit=1 << 26)
+    server = await asyncio.start_server(stub.serve, "127.0.0.1", 0, limit=1 << 26, ssl=tls)
     stub.port = server.sockets[0].getsockname()[1]
 
     try:

@@ -51,7 +51,8 @@ def test_a_bad_request_in_elasticsearchs_words_is_a_documents_fault():
 
 def test_a_certificate_that_is_not_trusted_is_fatal():
     """Waiting does not make it trusted; another trouble with TLS may pass."""
-    untrusted = elastic_transport.TlsError("", errors=(ssl.SSLCertVerificationError("self-signed certificate"),))
-    assert type(translated(untrusted, ADDRESS)) is FatalError
-    broken = elastic_transport.TlsError("", errors=(ssl.SSLError("handshake failure"),))
-    assert type(translated(broken, ADDRESS)) is RetriableError
+    error = elastic_transport.TlsError("")
+    error.__cause__ = ssl.SSLCertVerificationError("self-signed certificate")
+    assert type(translated(error, ADDRESS)) is FatalError
+    error.__cause__ = ssl.SSLError("handshake failure")
+    assert type(translated(error, ADDRESS)) is RetriableError

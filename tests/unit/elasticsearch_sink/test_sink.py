@@ -1,7 +1,11 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
+import ssl
+import subprocess
 import warnings
+from pathlib import Path
 
 import pytest
 
@@ -9,7 +13,7 @@ from streamhouse_connect import Batch, DeliveryError, FatalError, RejectedBatch,
 from streamhouse_connect.testing import make_batch
 from streamhouse_elasticsearch_sink import ElasticsearchConfig, ElasticsearchSink
 from unit.elasticsearch_sink.conftest import OpenSink
-from unit.elasticsearch_sink.stub import HUNG, Reply, Request, Stub, accept, error, items, lost, page
+from unit.elasticsearch_sink.stub import HUNG, Reply, Request, Stub, accept, error, items, lost, page, running
 
 BUSY = (429, "es_rejected_execution_exception", "rejected execution of coordinating operation")
 WRONG = (400, "document_parsing_exception", "failed to parse field [n] of type [long]")
@@ -377,8 +381,42 @@ async def test_open_verifies_that_the_server_answers(stub: Stub, open_sink: Open
 
 async def test_open_against_a_closed_port_is_retriable(unused_tcp_port: int, open_sink: OpenSink):
     """Nobody listens: the message names the address."""
-    with pytest.raises(RetriableError, match=f"can't reach Elasticsearch at http://127.0.0.1:{unused_tcp_port}"):
+    with pytest.raises(RetriableError, match=f"at http://127.0.0.1:{unused_tcp_port}: .*Connect call failed"):
         await open_sink(url=f"http://127.0.0.1:{unused_tcp_port}")
+
+
+async def test_a_server_without_tls_is_retriable(open_sink: OpenSink):
+    """Plain HTTP where TLS is expected, as from a proxy that is not ready."""
+
+    async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(1)
+        writer.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+        writer.close()
+
+    server = await asyncio.start_server(refuse, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+
+    async with server:
+        with pytest.raises(RetriableError, match=f"can't speak TLS with Elasticsearch at https://127.0.0.1:{port}: "):
+            await open_sink(url=f"https://127.0.0.1:{port}")
+
+
+async def test_a_certificate_that_nobody_signed_is_fatal(open_sink: OpenSink, tmp_path: Path):
+    """Certificates are verified, and the message says what is wrong with this one."""
+    if not shutil.which("openssl"):
+        pytest.skip("there is no openssl to make a certificate with")
+
+    key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
+    make = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=localhost", "-days", "2"]
+    subprocess.run([*make, "-keyout", key, "-out", certificate], check=True, capture_output=True)
+    tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    tls.load_cert_chain(certificate, key)
+
+    async with running(Stub(), tls=tls) as stub:
+        with pytest.raises(FatalError, match=r"certificate that is not trusted: .*self-signed certificate"):
+            await open_sink(url=f"https://localhost:{stub.port}")
+
+        assert not stub.requests
 
 
 async def test_open_with_wrong_credentials_is_fatal(stub: Stub, open_sink: OpenSink):

@@ -139,11 +139,11 @@ class DirectNode(AiohttpHttpNode):
             ) as response:
                 answer = await response.read()
         except TimeoutError as error:
-            raise ConnectionTimeout("no answer in time", errors=(error,)) from None
+            raise ConnectionTimeout("no answer in time") from error
         except (ssl.SSLError, aiohttp.ClientSSLError) as error:
-            raise TlsError(str(error), errors=(error,)) from None
+            raise TlsError(str(error)) from error
         except (aiohttp.ClientError, OSError) as error:
-            raise ClientConnectionError(str(error), errors=(error,)) from None
+            raise ClientConnectionError(str(error)) from error
 
         meta = ApiResponseMeta(
             status=response.status,

@@ -52,7 +52,7 @@ def translated(error: Exception, address: Address) -> DeliveryError:
         return _refused(error, where)
 
     if isinstance(error, ConnectionTimeout):
-        return RetriableError(f"{where} did not answer in time; what was sent may have been written or not")
+        return RetriableError(f"{where} did not answer in time")
 
     if isinstance(error, TlsError):
         return _insecure(error, where)
@@ -83,16 +83,17 @@ def _refused(error: ApiError, where: str) -> DeliveryError:
 
 
 def _insecure(error: TlsError, where: str) -> DeliveryError:
-    if any(isinstance(cause, ssl.CertificateError) for cause in error.errors):
+    if isinstance(error.__cause__, ssl.CertificateError):
         return FatalError(f"{where} has a certificate that is not trusted: {_cause(error)}")
 
     return RetriableError(f"can't speak TLS with {where}: {_cause(error)}")
 
 
 def _cause(error: Exception) -> str:
-    causes = getattr(error, "errors", ())
-    cause = causes[0] if causes else error
-    return str(cause) or type(cause).__name__
+    """Return the operating system's words: the client's own only add the address, and lose `errors` on the way."""
+    cause = error.__cause__ or error
+    inner = getattr(cause, "certificate_error", None) or getattr(cause, "os_error", None) or cause
+    return str(inner) or type(inner).__name__
 
 
 def _retry_after(error: ApiError) -> float | None:
