@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import shutil
 import ssl
 import subprocess
@@ -470,6 +471,19 @@ async def test_several_writes_at_a_time_share_the_client(stub: Stub, open_sink: 
         return_exceptions=True,
     )
     assert [type(result) for result in results if result] == [RejectedRecords]
+
+
+async def test_the_client_logs_nothing_of_its_own(stub: Stub, open_sink: OpenSink, caplog: pytest.LogCaptureFixture):
+    """Neither a line for each bulk, nor failures that the runtime reports, nor bodies at DEBUG."""
+    caplog.set_level(logging.DEBUG)
+    opened = await open_sink()
+    await opened.sink.write(make_batch(THREE))
+    stub.script = [lost]
+
+    with pytest.raises(RetriableError):
+        await opened.sink.write(make_batch(THREE))
+
+    assert not [record for record in caplog.records if record.name.startswith("elastic")]
 
 
 async def test_close_can_be_repeated_and_needs_no_open(open_sink: OpenSink):

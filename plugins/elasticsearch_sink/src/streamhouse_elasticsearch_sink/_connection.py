@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import io
+import logging
 import ssl
 from http import HTTPStatus
 from typing import Any, ClassVar, Final
@@ -42,6 +43,7 @@ class Connection:
     """One server; nothing is retried here."""
 
     def __init__(self, address: Address, *, timeout: float) -> None:
+        quieten()
         self._address = address
         self._client = AsyncElasticsearch(
             [NodeConfig(address.scheme, address.host, address.port, path_prefix=address.path)],
@@ -91,6 +93,17 @@ class Connection:
     async def close(self) -> None:
         """Close the connections; harmless to repeat."""
         await self._client.close()
+
+
+def quieten() -> None:
+    """Keep the client from logging every request and every failure, unless somebody has said what it shall log.
+
+    It writes a line at INFO for each bulk; what fails is raised, and logged once, by the runtime.
+    """
+    logger = logging.getLogger("elastic_transport")
+
+    if logger.level == logging.NOTSET:
+        logger.setLevel(logging.ERROR)
 
 
 class RawSerializer(Serializer):
