@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import errno
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 from urllib.parse import quote
 
 import attrs
@@ -59,7 +59,7 @@ class FileSink(ObjectSink[FileConfig]):
     aliases: ClassVar[tuple[str, ...]] = ("file", "com.streamhouse.connect.file.FileSinkConnector")
     config_class = FileConfig
 
-    def __init__(self, config: FileConfig, *, formatter: Formatter[object], partitioner: Partitioner[object]) -> None:
+    def __init__(self, config: FileConfig, *, formatter: Formatter[Any], partitioner: Partitioner[Any]) -> None:
         super().__init__(config, formatter=formatter, partitioner=partitioner)
         self._root = Path(config.path).expanduser().absolute()
         self._directory: Directory | None = None

@@ -14,7 +14,7 @@ import io
 import re
 import uuid
 from abc import abstractmethod
-from typing import TYPE_CHECKING, ClassVar, Final, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, TypeVar
 from urllib.parse import quote
 
 import attrs
@@ -72,7 +72,7 @@ class ObjectSink(Sink[C]):
     }
     null_values: ClassVar[Literal["skip", "pass"]] = "skip"
 
-    def __init__(self, config: C, *, formatter: Formatter[object], partitioner: Partitioner[object]) -> None:
+    def __init__(self, config: C, *, formatter: Formatter[Any], partitioner: Partitioner[Any]) -> None:
         super().__init__(config)
         self.formatter = formatter
         self.partitioner = partitioner

@@ -119,7 +119,7 @@ def _examine(values: Sequence[bytes | None], decoder: _Decoder) -> list[bytes]:
 
 def _line(value: bytes | None, decoder: _Decoder) -> bytes:
     if value is None:
-        raise ValueError("it has no value (a tombstone)")
+        raise ValueError("its value is missing (a tombstone)")
 
     try:
         value.decode()
