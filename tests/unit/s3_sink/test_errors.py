@@ -12,7 +12,8 @@ from botocore.parsers import ResponseParserError
 from s3fs.errors import ERROR_CODE_TO_EXCEPTION, translate_boto_error
 
 from streamhouse_connect import DeliveryError, FatalError, RetriableError
-from streamhouse_s3_sink._errors import REMEDIES, RETRIABLE, answer_in, translate, translated
+from streamhouse_s3_sink._codes import REMEDIES, RETRIABLE
+from streamhouse_s3_sink._errors import answer_in, translate, translated
 
 WHAT = "write s3://bucket/key"
 

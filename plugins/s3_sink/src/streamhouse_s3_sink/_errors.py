@@ -17,82 +17,12 @@ from botocore import exceptions as boto
 from botocore.parsers import ResponseParserError
 
 from streamhouse_connect import DeliveryError, FatalError, RetriableError
+from streamhouse_s3_sink._codes import HOW_TO_GIVE_CREDENTIALS, REMEDIES, RETRIABLE, WRONG_REGION
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 __all__ = ["Answer", "answer_in", "translate", "translated"]
-
-_GRANT: Final = "allow s3:PutObject and s3:GetObject on the keys, and s3:ListBucket on the bucket, to these credentials"
-_RENEW: Final = "the credentials have expired: renew them"
-_REGION: Final = "set s3.region to the region of the bucket, and s3.endpoint, if given, to one that serves it"
-_CREDENTIALS: Final = (
-    "give s3.access.key and s3.secret.key, or set up AWS's default chain (environment, profile or role)"
-)
-_FEWER: Final = "lower batch.size or batch.bytes"
-
-REMEDIES: Final = {
-    "NoSuchBucket": "create the bucket, or correct s3.bucket",
-    "InvalidBucketName": "correct s3.bucket",
-    "403": _GRANT,
-    "AccessDenied": _GRANT,
-    "AllAccessDisabled": _GRANT,
-    "AccountProblem": "settle the account with the provider of the store",
-    "NotSignedUp": "settle the account with the provider of the store",
-    "InvalidObjectState": _GRANT,
-    "InvalidAccessKeyId": "correct s3.access.key",
-    "SignatureDoesNotMatch": "correct s3.secret.key",
-    "CredentialsNotSupported": _CREDENTIALS,
-    "MissingSecurityHeader": _CREDENTIALS,
-    "InvalidSecurity": "correct s3.access.key and s3.secret.key",
-    "ExpiredToken": _RENEW,
-    "ExpiredTokenException": _RENEW,
-    "InvalidToken": _RENEW,
-    "TokenRefreshRequired": _RENEW,
-    "301": _REGION,
-    "307": _REGION,
-    "PermanentRedirect": _REGION,
-    "Redirect": _REGION,
-    "TemporaryRedirect": _REGION,
-    "AuthorizationHeaderMalformed": _REGION,
-    "IllegalLocationConstraintException": _REGION,
-    "KeyTooLongError": "shorten s3.prefix",
-    "EntityTooLarge": _FEWER,
-    "InlineDataTooLarge": _FEWER,
-    "MaxMessageLengthExceeded": _FEWER,
-    "405": "the store lacks an operation that the sink needs",
-    "501": "the store lacks an operation that the sink needs",
-    "MethodNotAllowed": "the store lacks an operation that the sink needs",
-    "NotImplemented": "the store lacks an operation that the sink needs",
-}
-"""Codes of answers that stay the same until somebody changes something, and what to change."""
-
-RETRIABLE: Final = frozenset(
-    {
-        "BadDigest",
-        "BandwidthLimitExceeded",
-        "ConditionalRequestConflict",
-        "IncompleteBody",
-        "InternalError",
-        "NoSuchUpload",
-        "OperationAborted",
-        "PriorRequestNotComplete",
-        "RequestLimitExceeded",
-        "RequestThrottled",
-        "RequestThrottledException",
-        "RequestTimeTooSkewed",
-        "RequestTimeout",
-        "RequestTimeoutException",
-        "ServiceUnavailable",
-        "SlowDown",
-        "Throttling",
-        "ThrottlingException",
-        "TooManyRequests",
-        "TooManyRequestsException",
-        "XAmzContentSHA256Mismatch",
-    }
-)
-"""Codes of answers after which the same request may well succeed; besides them every 408, 409, 425, 429 and 5xx."""
 
 _RETRIABLE_STATUSES: Final = frozenset({408, 409, 425, 429})
 _SERVER_ERROR: Final = 500
@@ -207,7 +137,7 @@ def translate(error: Exception, what: str) -> DeliveryError | None:
         )
 
     if isinstance(error, _NO_CREDENTIALS):
-        return FatalError(f"{said}; {_CREDENTIALS}")
+        return FatalError(f"{said}; {HOW_TO_GIVE_CREDENTIALS}")
 
     if isinstance(error, _UNREACHABLE):
         return RetriableError(said)
@@ -260,7 +190,7 @@ def _from_answer(answer: Answer, what: str) -> DeliveryError:
     if answer.retriable and code not in REMEDIES:
         return RetriableError(said)
 
-    if answer.region and REMEDIES.get(code) is _REGION:
+    if answer.region and REMEDIES.get(code) is WRONG_REGION:
         said += f"; the bucket is in {answer.region}"
 
     remedy = REMEDIES.get(code) or REMEDIES.get(str(answer.status)) or "correct the options s3.*"
