@@ -63,6 +63,7 @@ async def serve(settings: Settings, *, ready: Callable[[str], None] | None = Non
                 try:
                     await server.serve(sockets=[listener])
                 finally:
+                    server.abandon()
                     gc.unfreeze()
 
 
@@ -86,6 +87,17 @@ class _Server(uvicorn.Server):
 
     def stop(self) -> None:
         self.should_exit = True
+
+    def abandon(self) -> None:
+        """Let go of what is left where `serve` was cancelled; after an orderly end there is nothing."""
+        for listening in getattr(self, "servers", ()):  # it has none before its start
+            listening.close()
+
+        for connection in list(self.server_state.connections):
+            connection.shutdown()
+
+        for task in list(self.server_state.tasks):
+            task.cancel()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
@@ -167,9 +179,9 @@ def _on_first_signal(stop: Callable[[], None]) -> Iterator[None]:
             signal.signal(number, handler)
 
     def first(number: signal.Signals) -> None:
-        _LOG.info("stopping signal=%s", number.name)
         restore()
         stop()
+        _LOG.info("stopping signal=%s", number.name)
 
     for number in _SIGNALS:
         loop.add_signal_handler(number, first, number)
