@@ -85,6 +85,12 @@ _WIDER: Final = {
     (Kind.DOUBLE, Kind.INT): Kind.DOUBLE,
 }
 
+_PLAIN: Final = {
+    str: Kind.STRING,
+    float: Kind.DOUBLE,
+    bool: Kind.BOOL,
+}  # kinds that a type decides alone: the short way
+
 
 def widen(shape: Shape, value: object, *, depth: int = 0) -> Shape:
     """Return the narrowest shape that holds `value` and all that `shape` holds: `shape` itself where that does."""
@@ -103,7 +109,7 @@ def widen(shape: Shape, value: object, *, depth: int = 0) -> Shape:
 
         return Kind.TEXT
 
-    kind = _kind(value)
+    kind = _PLAIN.get(type(value)) or _kind(value)
 
     if kind is shape:
         return shape
@@ -117,6 +123,10 @@ def _widen_struct(shape: StructOf, value: dict[str, object], depth: int, *, foun
 
     for name, item in value.items():
         old = fields.get(name)
+
+        if old is _PLAIN.get(type(item), ...):
+            continue
+
         new = widen(Kind.NULL if old is None else old, item, depth=depth + 1)
 
         if new is not old:
@@ -143,19 +153,13 @@ def _widen_list(shape: Shape, value: list[object], depth: int) -> Shape:
 
 
 def _kind(value: object) -> Kind:
-    if isinstance(value, str):
-        return Kind.STRING
+    if not isinstance(value, int):
+        return Kind.TEXT  # a number that no double holds
 
-    if isinstance(value, bool):
-        return Kind.BOOL
+    if -_EXACT <= value <= _EXACT:
+        return Kind.INT
 
-    if isinstance(value, int):
-        if -_EXACT <= value <= _EXACT:
-            return Kind.INT
-
-        return Kind.LONG if -_LONG <= value < _LONG else Kind.TEXT
-
-    return Kind.DOUBLE if isinstance(value, float) else Kind.TEXT  # TEXT: a number that no double holds
+    return Kind.LONG if -_LONG <= value < _LONG else Kind.TEXT
 
 
 def _size(shape: Shape) -> int:
