@@ -37,6 +37,7 @@ class Destination:
     """Awaited before each write, if it is there."""
     held: Mapping[TopicPartition, int] = attrs.field(factory=dict)
     skips: list[Mapping[TopicPartition, int]] = attrs.field(factory=list)
+    weakened: str | None = None
     opened: int = 0
     closed: int = 0
     contexts: list[SinkContext] = attrs.field(factory=list)
@@ -81,6 +82,7 @@ class _FakeSink(Sink[FakeConfig]):
         self.destination.opened += 1
         self.destination.contexts.append(context)
         self.destination.on_open()
+        self.weakened = self.destination.weakened
 
     async def resume(self, partitions: Iterable[TopicPartition]) -> Mapping[TopicPartition, int]:
         return {tp: offset for tp, offset in self.destination.held.items() if tp in partitions}

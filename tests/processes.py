@@ -14,6 +14,7 @@ from typing import Any
 
 import attrs
 import httpx
+
 from services.ports import free_port
 
 
@@ -60,7 +61,7 @@ def serving(directory: Path, *, environment: Mapping[str, str] | None = None) ->
     command = [sys.executable, "-m", "streamhouse_connect", "serve", "--port", str(port)]
 
     with log.open("wb") as out:
-        process = subprocess.Popen(  # noqa: S603 - our own command
+        process = subprocess.Popen(
             [*command, "--data-dir", str(directory / "data")],
             stdout=out,
             stderr=out,

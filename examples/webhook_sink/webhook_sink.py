@@ -2,6 +2,7 @@
 
 import attrs
 import httpx
+
 from streamhouse_connect import Batch, RetriableError, SecretUrl, Sink, SinkContext, hookimpl, option
 
 

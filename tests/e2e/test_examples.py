@@ -11,7 +11,7 @@ EXAMPLES = Path(__file__).parents[2] / "examples"
 
 def test_embedding_works(tmp_path: Path) -> None:
     """The ten lines of examples/embed.py put the three records into a file."""
-    subprocess.run([sys.executable, EXAMPLES / "embed.py", tmp_path], check=True, timeout=60)  # noqa: S603 - our own
+    subprocess.run([sys.executable, EXAMPLES / "embed.py", tmp_path], check=True, timeout=60)
     (file,) = (tmp_path / "out" / "orders").glob("batch-*.json")
     assert file.read_bytes() == b'{"id": 1}\n{"id": 2}\n{"id": 3}\n'
 

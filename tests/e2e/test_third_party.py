@@ -12,6 +12,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
+
 from processes import serving
 
 WEBHOOK = Path(__file__).parents[2] / "examples" / "webhook_sink"
@@ -42,8 +43,8 @@ def streamhouse_register_sinks():
 def install(project: Path, target: Path) -> None:
     """Install a project beside the environment, without its dependencies, which the environment has."""
     uv = Path(sys.executable).with_name("uv")
-    command = [uv, "pip", "install", "--quiet", "--no-deps", "--python", sys.executable, "--target", target, project]
-    subprocess.run(command, check=True, timeout=100)  # noqa: S603 - our own command
+    command = [str(uv), "pip", "install", "--quiet", "--no-deps", "--python", sys.executable, "--target"]
+    subprocess.run([*command, str(target), str(project)], check=True, timeout=100)
 
 
 def make_project(directory: Path, name: str, source: str) -> Path:
@@ -59,7 +60,7 @@ def make_project(directory: Path, name: str, source: str) -> Path:
 
 def connect(*arguments: str | Path, path: Path) -> subprocess.CompletedProcess[str]:
     """Run the command with a directory of installed strangers."""
-    return subprocess.run(  # noqa: S603 - our own command
+    return subprocess.run(
         [sys.executable, "-m", "streamhouse_connect", *arguments],
         env={**os.environ, "PYTHONPATH": str(path)},
         capture_output=True,
@@ -99,7 +100,7 @@ def received() -> Iterator[tuple[str, list[bytes]]]:
 def test_a_strangers_sink_is_listed_validated_created_and_delivers(
     tmp_path: Path, received: tuple[str, list[bytes]]
 ) -> None:
-    """pip install is all it takes."""
+    """Pip install is all it takes."""
     url, lines = received
     strangers = tmp_path / "strangers"
     install(WEBHOOK, strangers)

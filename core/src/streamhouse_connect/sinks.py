@@ -107,6 +107,9 @@ class Sink(ABC, Generic[C]):
     in_flight: int = 1
     """The number of writes at a time; may be set by `__init__` or `open`."""
 
+    weakened: str | None = None
+    """Set by `open`, in words, where the destination turns out not to allow what `guarantee` promises."""
+
     def __init__(self, config: C) -> None:
         self.config = config
 

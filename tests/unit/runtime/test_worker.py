@@ -386,6 +386,16 @@ async def test_secrets_are_taken_out_of_errors(worker: Worker, destination: Dest
     assert info.error == "login with ******** refused"
 
 
+async def test_a_destination_that_weakens_the_guarantee_is_shown(worker: Worker, destination: Destination) -> None:
+    """What the sink found out when it opened is what the status promises."""
+    destination.weakened = "this store ignores conditional creates"
+    await worker.create(body())
+    await reach(worker, State.RUNNING)
+    guarantee = (await worker.get("c")).guarantee
+    assert guarantee is not None
+    assert (guarantee.level, guarantee.reason) == ("at-least-once", "this store ignores conditional creates")
+
+
 async def test_a_misspelt_option_is_a_warning(worker: Worker) -> None:
     """A key that nobody knows does not fail, but is mentioned with what was probably meant."""
     info = await worker.create({**body(), "config": {"batch.siez": "5"}})

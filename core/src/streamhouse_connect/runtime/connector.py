@@ -45,6 +45,8 @@ class Snapshot:
     state: State
     error: str | None = None
     trace: str | None = None
+    weakened: str | None = None
+    """Why the guarantee of the configuration does not hold at this destination."""
     assigned: tuple[TopicPartition, ...] = ()
     committed: Mapping[TopicPartition, Committed] = attrs.field(factory=dict)
     processed: Mapping[TopicPartition, int] = attrs.field(factory=dict)
@@ -242,8 +244,9 @@ class Connector(TaskObserver):
         self._attempt = 0
         self._report(State.RUNNING)
 
-    def opened(self) -> None:
+    def opened(self, weakened: str | None) -> None:
         self._opened = True
+        self.snapshot = attrs.evolve(self.snapshot, weakened=weakened)
 
         if self._fault is None or self._fault.opening or self._fault.state is State.RETRYING:
             self._recovered()

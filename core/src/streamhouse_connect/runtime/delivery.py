@@ -144,11 +144,13 @@ class Delivery:
             except (RetriableError, ConnectionError, TimeoutError) as error:
                 observer.retrying(error)
                 at_least = error.retry_after if isinstance(error, RetriableError) else None
-                await self.sleep(self.backoff.delay(attempt, at_least=at_least))
-                attempt += 1
             else:
                 observer.retrying(None)
                 return result
+
+            # Outside the except block: the error's frames hold what was being written.
+            await self.sleep(self.backoff.delay(attempt, at_least=at_least))
+            attempt += 1
 
 
 @attrs.define

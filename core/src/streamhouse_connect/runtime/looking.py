@@ -11,6 +11,7 @@ from streamhouse_connect.errors import NotFoundError
 from streamhouse_connect.masking import mask
 from streamhouse_connect.runtime.info import ConnectorInfo, PartitionInfo, TaskInfo
 from streamhouse_connect.runtime.states import State
+from streamhouse_connect.sinks import Guarantee
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -52,9 +53,16 @@ async def look(running: Running, broker: Broker) -> ConnectorInfo:
         updated_at=definition.updated_at,
         tasks=() if idle else (TaskInfo(0, snapshot.state, snapshot.error, snapshot.trace, snapshot.assigned),),
         partitions=tuple([info for topic in definition.topics for info in await _partitions(running, topic, broker)]),
-        guarantee=plan.guarantee if plan else None,
+        guarantee=_guarantee(plan, snapshot.weakened),
         warnings=running.warnings,
     )
+
+
+def _guarantee(plan: Plan | None, weakened: str | None) -> Guarantee | None:
+    if plan is None or weakened is None:
+        return plan.guarantee if plan else None
+
+    return Guarantee("at-least-once", weakened)
 
 
 async def unread(running: Running, broker: Broker) -> dict[TopicPartition, int]:

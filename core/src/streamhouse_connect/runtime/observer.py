@@ -16,8 +16,8 @@ __all__ = ["TaskObserver"]
 class TaskObserver:
     """Is told how a run goes, on the connector's event loop. The methods do nothing here."""
 
-    def opened(self) -> None:
-        """The sink is open."""
+    def opened(self, weakened: str | None) -> None:
+        """The sink is open; `weakened` says what its destination does not allow."""
 
     def delivering(self, error: Exception | None) -> None:
         """Delivery is held up by this error; None: no more."""

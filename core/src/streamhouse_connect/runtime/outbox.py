@@ -46,7 +46,7 @@ class Outbox:
     superseded: set[TopicPartition] = attrs.field(factory=set)
     failure: BaseException | None = None
     _flights: dict[asyncio.Task[None], Flight] = attrs.field(factory=dict, init=False)
-    _retrying: dict[int, Exception] = attrs.field(factory=dict, init=False)
+    _retrying: set[int] = attrs.field(factory=set, init=False)
     _flushing: frozenset[TopicPartition] = attrs.field(default=frozenset(), init=False)
     _dirty: asyncio.Event = attrs.field(factory=asyncio.Event, init=False)
     _commit_lock: asyncio.Lock = attrs.field(factory=asyncio.Lock, init=False)
@@ -208,7 +208,7 @@ class Outbox:
         else:
             self.batcher.land(flight)
         finally:
-            self._retrying.pop(id(flight), None)
+            self._retrying.discard(id(flight))
             task = asyncio.current_task()
 
             with contextlib.suppress(KeyError):
@@ -243,10 +243,13 @@ class Outbox:
     def held_up(self, flight: Flight, error: Exception | None) -> None:
         """Note that a flight is being retried, or that it is no more."""
         if error is not None:
-            self._retrying[id(flight)] = error
+            self._retrying.add(id(flight))
             self.observer.delivering(error)
-        elif self._retrying.pop(id(flight), None) and not self._retrying:
-            self.observer.delivering(None)
+        elif id(flight) in self._retrying:
+            self._retrying.remove(id(flight))
+
+            if not self._retrying:
+                self.observer.delivering(None)
 
 
 @attrs.frozen

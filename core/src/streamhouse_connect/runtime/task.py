@@ -77,7 +77,7 @@ class Task:
         """
         try:
             await self.sink.open(self.context)
-            self.observer.opened()
+            self.observer.opened(self.sink.weakened)
             self._consumer = self.broker.consumer(self.group, self.topics, self)
             self._outbox = Outbox(
                 sink=self.sink,
