@@ -1,0 +1,157 @@
+"""What the catalogue says of the table, and whether the sink can write to it.
+
+Reads only; whether an error means that the catalogue has to be read again is decided elsewhere.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import attrs
+from psycopg import sql
+
+from streamhouse_connect import FatalError
+from streamhouse_postgres_sink._names import TableName
+from streamhouse_postgres_sink._types import Column, Kind
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from psycopg import AsyncConnection
+
+__all__ = ["Table", "check", "read_table"]
+
+# The casts to text take the catalogue's internal types name and "char" to str on every server.
+_TABLE: Final = """
+SELECT c.oid, n.nspname::text, c.relname::text, c.relkind::text, row_security_active(c.oid),
+       ARRAY(SELECT p FROM unnest(ARRAY['INSERT', 'UPDATE', 'SELECT']) p WHERE NOT has_any_column_privilege(c.oid, p)),
+       has_database_privilege(current_database(), 'TEMP')
+FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE c.oid = to_regclass(%s)
+"""
+
+# A domain is what it is made of; a type of another schema that is called jsonb is not jsonb.
+_COLUMNS: Final = """
+WITH RECURSIVE c AS (
+  SELECT attnum, attname, format_type(atttypid, atttypmod) AS type, atttypid AS base,
+         atthasdef OR attidentity = 'd' AS has_default, attgenerated = '' AND attidentity <> 'a' AS writable
+  FROM pg_attribute WHERE attrelid = %s AND attnum > 0 AND NOT attisdropped
+  UNION ALL
+  SELECT attnum, attname, type, typbasetype, has_default OR typdefault IS NOT NULL, writable
+  FROM c JOIN pg_type t ON t.oid = base WHERE typtype = 'd'
+)
+SELECT c.attname::text, c.type,
+       CASE WHEN coalesce(e.typnamespace, t.typnamespace) = 'pg_catalog'::regnamespace
+            THEN coalesce(e.typname, t.typname)::text ELSE '' END,
+       e.oid IS NOT NULL, coalesce(e.typdelim, ',')::text, c.has_default, c.writable
+FROM c JOIN pg_type t ON t.oid = c.base AND t.typtype <> 'd'
+LEFT JOIN pg_type e ON e.oid = t.typelem AND t.typcategory = 'A'
+ORDER BY c.attnum
+"""
+
+_UNIQUE: Final = """
+SELECT ARRAY(SELECT a.attname::text FROM pg_attribute a
+             WHERE a.attrelid = i.indrelid AND a.attnum = ANY(i.indkey[0:i.indnkeyatts - 1]))
+FROM pg_index i
+WHERE i.indrelid = %s AND i.indisunique AND i.indisvalid AND i.indimmediate AND i.indpred IS NULL AND i.indexprs IS NULL
+"""
+
+_KINDS: Final = {"r": "table", "p": "partitioned table", "f": "foreign table", "v": "view"}
+_OTHER_KINDS: Final = {"m": "a materialized view", "i": "an index", "I": "an index", "S": "a sequence", "c": "a type"}
+
+
+@attrs.frozen
+class Table:
+    """A table that exists."""
+
+    name: TableName
+    """With its schema."""
+    kind: str
+    columns: tuple[Column, ...]
+    unique: frozenset[frozenset[str]]
+    """The columns of each unique index that ON CONFLICT can use."""
+    lacking: tuple[str, ...]
+    """The privileges among INSERT, UPDATE and SELECT that the user has on no column."""
+    has_row_security: bool
+    can_stage: bool
+    """The user may create temporary tables."""
+
+    @property
+    def is_copyable(self) -> bool:
+        """COPY can write to it."""
+        return self.kind != "view" and not self.has_row_security
+
+
+async def read_table(connection: AsyncConnection, name: TableName) -> Table:
+    """Read what the catalogue says of a table.
+
+    :raises FatalError: if it does not exist, or is nothing to write to.
+    """
+    row = await (await connection.execute(_TABLE, [str(name)])).fetchone()
+
+    if row is None:
+        raise FatalError(f"table {name} does not exist; create it, or correct table.name")
+
+    oid, schema, relation, kind, secured, lacking, can_stage = row
+    found = TableName(schema, relation)
+
+    if kind not in _KINDS:
+        raise FatalError(f"{found} is {_OTHER_KINDS.get(kind, 'no table')}; give a table or a view as table.name")
+
+    columns = await (await connection.execute(_COLUMNS, [oid])).fetchall()
+    unique = await (await connection.execute(_UNIQUE, [oid])).fetchall()
+    return Table(
+        name=found,
+        kind=_KINDS[kind],
+        columns=tuple(
+            Column(
+                name=name,
+                type=type_,
+                kind=Kind.of(base),
+                is_array=is_array,
+                delimiter=delimiter,
+                has_default=has_default,
+                is_writable=is_writable,
+            )
+            for name, type_, base, is_array, delimiter, has_default, is_writable in columns
+        ),
+        unique=frozenset(frozenset(names) for (names,) in unique),
+        lacking=tuple(lacking),
+        has_row_security=secured,
+        can_stage=can_stage,
+    )
+
+
+def check(table: Table, *, key: Sequence[str]) -> None:
+    """Verify that rows can be written; `key` is empty where they are only inserted.
+
+    :raises FatalError: naming everything that is wrong.
+    """
+    if troubles := list(_troubles(table, key)):
+        raise FatalError("; ".join(troubles))
+
+
+def _troubles(table: Table, key: Sequence[str]) -> Iterator[str]:
+    needed = {"INSERT", "UPDATE", "SELECT"} if key else {"INSERT"}
+
+    if missing := [privilege for privilege in table.lacking if privilege in needed]:
+        yield f"the user lacks privileges: GRANT {', '.join(missing)} ON {table.name} TO the user of connection.url"
+
+    if (key or not table.is_copyable) and not table.can_stage:
+        yield "the user lacks the privilege TEMP: GRANT TEMP ON DATABASE … TO the user of connection.url"
+
+    columns = {column.name: column for column in table.columns}
+
+    if absent := [name for name in key if name not in columns]:
+        yield f"{table.name} has no column {', '.join(absent)}; correct pk.fields"
+        return
+
+    if generated := [name for name in key if not columns[name].is_writable]:
+        yield f"column {', '.join(generated)} of {table.name} is GENERATED ALWAYS and can't be a key; correct pk.fields"
+
+    if key and table.kind != "view" and frozenset(key) not in table.unique:
+        listed = sql.SQL(", ").join(map(sql.Identifier, key)).as_string(None)
+        yield (
+            f"{table.name} has no unique index on exactly {listed}: CREATE UNIQUE INDEX ON {table.name} ({listed}), "
+            "or correct pk.fields"
+        )

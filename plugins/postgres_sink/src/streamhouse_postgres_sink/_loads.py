@@ -1,0 +1,62 @@
+"""What one COPY sends, a chunk at a time: while the server takes one chunk in, the next is made.
+
+Knows the records and the form of the lines; sends nothing itself.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import attrs
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from streamhouse_postgres_sink._rows import Decoded, Lines
+    from streamhouse_postgres_sink._shapes import Group
+
+__all__ = ["Load", "tails"]
+
+_CHUNK: Final = 500
+
+
+@attrs.frozen
+class Load:
+    """Some of the records of a batch, by their indexes in it, as lines of a form."""
+
+    decoded: Decoded
+    lines: Lines
+    indexes: Sequence[int]
+    """Line → index in the batch, from 0."""
+    tails: Sequence[bytes] = ()
+    """What follows each line; see `tails`."""
+
+    def chunks(self) -> Iterator[tuple[bytes, dict[int, str]]]:
+        """Yield lines for COPY and, by index in the batch, why a record has none; if there is any, don't send."""
+        records, escapes = self.decoded.records, self.decoded.escapes
+
+        for start in range(0, len(self.indexes), _CHUNK):
+            indexes = self.indexes[start : start + _CHUNK]
+            data, rejected = self.lines.encode(
+                [records[index] for index in indexes],
+                escapes=[at for at, index in enumerate(indexes) if index in escapes] if escapes else [],
+                tails=self.tails[start : start + _CHUNK],
+            )
+            yield data, {indexes[at]: why for at, why in rejected.items()}
+
+    def rejected(self) -> dict[int, str]:
+        """Return why records have no lines, without making any to send."""
+        return {index: why for _, rejected in self.chunks() for index, why in rejected.items()}
+
+
+def tails(groups: Sequence[Group], *, first: int = 0, shapes: Sequence[tuple[str, ...]]) -> list[bytes]:
+    """Return what ends the lines of a stage: each record's number, and the number of its shape in `shapes`."""
+    numbers = [0] * sum(len(group.indexes) for group in groups)
+
+    for group in groups:
+        shape = shapes.index(group.names)
+
+        for index in group.indexes:
+            numbers[index] = shape
+
+    return [b"\t%d\t%d" % (first + index, shape) for index, shape in enumerate(numbers)]

@@ -1,0 +1,236 @@
+"""One connection to the database, the table as this connection knows it, and loads: each one transaction.
+
+    open → prepare → load … → close
+              ↑         │
+              └── DDL ──┘
+
+A load that fails has written nothing. Who calls decides what happens then; this module knows nothing of retries or offsets.
+"""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Final
+
+import psycopg
+from psycopg.conninfo import make_conninfo
+
+from streamhouse_connect import RejectedBatch, RejectedRecords
+from streamhouse_postgres_sink._catalogue import check, read_table
+from streamhouse_postgres_sink._errors import Meaning, cannot_connect, culprit, meaning, reason, translate
+from streamhouse_postgres_sink._loads import Load, tails
+from streamhouse_postgres_sink._rows import Lines
+from streamhouse_postgres_sink._shapes import Shapes
+from streamhouse_postgres_sink._statements import STAGE, Statements
+from streamhouse_postgres_sink._url import connection_parameters, place
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from psycopg import AsyncConnection, sql
+
+    from streamhouse_connect import DeliveryError
+    from streamhouse_postgres_sink._catalogue import Table
+    from streamhouse_postgres_sink._config import PostgresConfig
+    from streamhouse_postgres_sink._rows import Decoded
+    from streamhouse_postgres_sink._shapes import Group
+
+__all__ = ["Session", "StaleCatalogue"]
+
+# Times without a zone are read as UTC, whatever the server's default; what is committed is on disk, whatever the user's
+# default; a statement that is abandoned ends soon.
+_SETTINGS: Final = """
+SELECT set_config('TimeZone', 'UTC', false),
+       set_config('statement_timeout', %(timeout)s, false),
+       set_config('lock_timeout', %(timeout)s, false),
+       set_config('idle_in_transaction_session_timeout', %(timeout)s, false),
+       set_config('client_connection_check_interval', '5s', false),
+       set_config('synchronous_commit', CASE current_setting('synchronous_commit')
+                                        WHEN 'off' THEN 'on' ELSE current_setting('synchronous_commit') END, false)
+"""
+
+
+class StaleCatalogue(Exception):  # noqa: N818 - it is the catalogue that is stale
+    """The table has changed since `prepare`; `otherwise` is what to raise if it has not."""
+
+    def __init__(self, otherwise: DeliveryError) -> None:
+        self.otherwise = otherwise
+        super().__init__(str(otherwise))
+
+
+class Session:
+    """A connection that is ready to load; use `open`, then `prepare`."""
+
+    def __init__(self, connection: AsyncConnection, config: PostgresConfig) -> None:
+        self._connection = connection
+        self._config = config
+        self._place = place(config.url)
+        self._table: Table
+        self._shapes: Shapes
+        self._statements: Statements
+
+    @classmethod
+    async def open(cls, config: PostgresConfig, *, connector: str) -> Session:
+        """Connect.
+
+        :raises RetriableError: the server can't be reached.
+        :raises FatalError: it can, but not like this.
+        """
+        timeout = str(config.write_timeout_ms)
+        given = connection_parameters(config.url)
+        defaults = {"tcp_user_timeout": timeout, "fallback_application_name": f"streamhouse-connect {connector}"}
+
+        try:
+            connection = await psycopg.AsyncConnection.connect(make_conninfo(**{**defaults, **given}), autocommit=True)
+        except psycopg.Error as error:
+            raise cannot_connect(error, place=place(config.url)) from None  # the cause may show parameters
+
+        session = cls(connection, config)
+
+        try:
+            with session._translated():
+                await connection.execute(_SETTINGS, {"timeout": timeout})
+        except BaseException:
+            await session.close()
+            raise
+
+        return session
+
+    async def prepare(self) -> None:
+        """Read the catalogue, and make the stage if loads need one.
+
+        :raises FatalError: if the table is not there, or is not fit for this configuration.
+        """
+        key = self._config.key
+
+        with self._translated():
+            self._table = await read_table(self._connection, self._config.table)
+            check(self._table, key=key)
+            writable = [column.name for column in self._table.columns if column.is_writable]
+            self._statements = Statements(self._table.name, columns=writable, key=key)
+            self._shapes = Shapes(self._table.columns, key=key, update=bool(key))
+
+            if self._is_staged:
+                for statement in self._statements.create_stage():
+                    await self._connection.execute(statement)
+
+    async def load(self, decoded: Decoded) -> int:
+        """Write all the records, or none; return how many fields no column took.
+
+        :raises RejectedRecords: PostgreSQL refuses these.
+        :raises RejectedBatch: it refuses one of them.
+        :raises StaleCatalogue: prepare again, and try again.
+        """
+        plan = self._shapes.plan(decoded.records)
+
+        if plan.rejected:
+            raise RejectedRecords(plan.rejected)
+
+        with self._translated(count=len(decoded.records)):
+            async with self._connection.transaction():
+                if self._is_staged and any(group.columns for group in plan.groups):
+                    await self._load_staged(decoded, plan.groups)
+                else:
+                    await self._load_directly(decoded, plan.groups)
+
+        return plan.unknown
+
+    async def close(self) -> None:
+        """Disconnect at once; harmless to repeat."""
+        await self._connection.close()
+
+    @property
+    def _is_staged(self) -> bool:
+        return bool(self._config.key) or not self._table.is_copyable
+
+    async def _load_directly(self, decoded: Decoded, groups: Sequence[Group]) -> None:
+        rejected: dict[int, str] = {}
+
+        for group in groups:
+            if not group.columns:
+                await self._connection.execute(self._statements.insert_defaults(len(group.indexes)))
+                continue
+
+            load = Load(decoded, Lines(group.columns, fill=len(groups) > 1), group.indexes)
+
+            if rejected:  # nothing will be written: only collect what else is wrong
+                rejected.update(load.rejected())
+                continue
+
+            try:
+                await self._copy(self._statements.copy(group.names), load, relation=self._table.name.name)
+            except RejectedRecords as error:
+                rejected.update(error.reasons)
+
+        if rejected:
+            raise RejectedRecords(rejected)
+
+    async def _load_staged(self, decoded: Decoded, groups: Sequence[Group]) -> None:
+        columns = self._shapes.union(groups)
+        names = [column.name for column in columns]
+        lines = Lines(columns, fill=len(groups) > 1)
+        statement = self._statements.copy_to_stage(names)
+        shapes = [group.names for group in groups]
+        load = Load(decoded, lines, range(len(decoded.records)), tails(groups, shapes=shapes))
+        await self._copy(statement, load, relation=STAGE)
+
+        if len(groups) > 1 and self._config.key:
+            await self._fold(decoded, lines, statement, shapes)
+
+        for shape, present in enumerate(shapes):
+            await self._connection.execute(self._statements.merge(present, shape=shape))
+
+    async def _fold(
+        self, decoded: Decoded, lines: Lines, statement: sql.Composed, shapes: list[tuple[str, ...]]
+    ) -> None:
+        """Make one row of all the rows of a key that differ in shape, as if they were written one after the other."""
+        rows = await (await self._connection.execute(self._statements.mixed_keys())).fetchall()
+
+        if not rows:
+            return
+
+        folded = decoded.folded([numbers for (numbers,) in rows])
+        groups = self._shapes.plan(folded.records).groups
+        shapes += [group.names for group in groups if group.names not in shapes]
+        ends = tails(groups, first=len(decoded.records), shapes=shapes)
+        await self._connection.execute(self._statements.discard(), [[n for (numbers,) in rows for n in numbers]])
+        await self._copy(statement, Load(folded, lines, range(len(rows)), ends), relation=None)
+
+    async def _copy(self, statement: sql.Composed, load: Load, *, relation: str | None) -> None:
+        """Send the lines; `relation` is what PostgreSQL calls the target, None if lines are no records."""
+        rejected: dict[int, str] = {}
+
+        try:
+            async with self._connection.cursor() as cursor, cursor.copy(statement) as copy:
+                for data, wrong in load.chunks():
+                    rejected.update(wrong)
+
+                    if not rejected:
+                        await copy.write(data)
+
+                if rejected:
+                    raise RejectedRecords(rejected)
+        except psycopg.Error as error:
+            cause = culprit(error, relation=relation, columns=self._table.columns)
+
+            if meaning(error) is not Meaning.RECORD or cause.line is None:
+                raise
+
+            raise RejectedRecords({load.indexes[cause.line - 1]: reason(error, cause)}) from None
+
+    @contextmanager
+    def _translated(self, *, count: int = 0) -> Iterator[None]:
+        """Raise the runtime's errors; `count` is the number of records that the statements are about."""
+        try:
+            yield
+        except psycopg.Error as error:
+            found = meaning(error)
+
+            if found is Meaning.RECORD and count:
+                why = reason(error, culprit(error, relation=None, columns=self._table.columns))
+                raise (RejectedRecords({0: why}) if count == 1 else RejectedBatch(why)) from None
+
+            if found is Meaning.STALE:
+                raise StaleCatalogue(translate(error, place=self._place)) from error
+
+            raise translate(error, place=self._place) from error

@@ -1,0 +1,118 @@
+"""Connection URLs: what is wrong with one, and what libpq is told.
+
+libpq reads a URL more generously than others do: `host=` in the query overrides the host that everybody sees, and an @ in the
+password may move the host. A URL is only accepted if both readings agree and the query holds nothing but harmless
+parameters. No message repeats what may be a password.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Final
+from urllib.parse import unquote
+
+import psycopg
+from psycopg.conninfo import conninfo_to_dict
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from streamhouse_connect import SecretUrl
+
+__all__ = ["connection_parameters", "place", "troubles_with"]
+
+_SCHEME: Final = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]{0,20})://")
+_HOST: Final = re.compile(r"(?:\[(?P<v6>[^\]]*)\]|(?P<name>[^:\[\]]*))(?::(?P<port>[0-9]*))?")
+_PARAMETER: Final = re.compile(r"[a-z_]{1,40}")
+
+_PARAMETERS: Final = frozenset(
+    {
+        "application_name",
+        "channel_binding",
+        "connect_timeout",
+        "password",
+        "sslmode",
+        "sslrootcert",
+        "target_session_attrs",
+    }
+)
+_CHOICES: Final[Mapping[str, tuple[str, ...]]] = {
+    "channel_binding": ("disable", "prefer", "require"),
+    "sslmode": ("disable", "allow", "prefer", "require", "verify-ca", "verify-full"),
+    "target_session_attrs": ("any", "read-write", "read-only", "primary", "standby", "prefer-standby"),
+}
+_DEFAULTS: Final[Mapping[str, str]] = {
+    "connect_timeout": "10",
+    # A peer that is gone without a word is noticed within a minute.
+    "keepalives_idle": "30",
+    "keepalives_interval": "10",
+    "keepalives_count": "3",
+    "client_encoding": "UTF8",
+}
+
+
+def troubles_with(url: SecretUrl) -> Iterator[str]:
+    """Yield everything that is wrong with the URL, each without a secret."""
+    scheme = _SCHEME.match(url.reveal())
+
+    if not scheme or scheme["scheme"] not in ("postgres", "postgresql"):
+        seen = f", but starts with {scheme[0]}" if scheme else ""
+        yield f"must start with postgresql:// or postgres://{seen}"
+        return
+
+    try:
+        read = conninfo_to_dict(url.reveal())
+    except (psycopg.Error, UnicodeError, ValueError):
+        yield "is not a URL that PostgreSQL's libpq can read; percent-encode special characters in user and password"
+        return
+
+    shown, _, query = url.masked().partition("?")
+    names = [unquote(pair.partition("=")[0]) for pair in query.split("&")] if query else []
+
+    for name in names:
+        if name not in _PARAMETERS:
+            called = f"the parameter {name}" if _PARAMETER.fullmatch(name) else "a parameter"
+            yield f"has {called} that is not allowed; allowed are {', '.join(sorted(_PARAMETERS))}"
+
+    if not set(names) - _PARAMETERS and not _agrees(shown, read):
+        yield "can be read in two ways; percent-encode the characters @ : / ? # % in user and password"
+
+    yield from _wrong_values(read)
+
+
+def connection_parameters(url: SecretUrl) -> dict[str, str]:
+    """Return the parameters for libpq, with defaults that never wait for ever."""
+    given = {name: str(value) for name, value in conninfo_to_dict(url.reveal()).items() if value not in (None, "")}
+    return {**_DEFAULTS, **given}
+
+
+def place(url: SecretUrl) -> str:
+    """Return host, port and database, to be named in messages."""
+    shown = _SCHEME.sub("", url.masked(), count=1).partition("?")[0]
+    return shown.rpartition("@")[2] or "the local server"
+
+
+def _agrees(shown: str, read: Mapping[str, object]) -> bool:
+    authority = _SCHEME.sub("", shown, count=1).partition("/")[0]
+    userinfo, _, hosts = authority.rpartition("@")
+    matches = [_HOST.fullmatch(host) for host in hosts.split(",")]
+
+    if not all(matches):
+        return False
+
+    found = [match for match in matches if match]
+    names = ",".join(unquote(match["v6"] or match["name"] or "") for match in found)
+    ports = ",".join(match["port"] or "" for match in found)
+    user = unquote(userinfo.partition(":")[0])
+    return (names, ports, user) == (read.get("host", ""), read.get("port", ""), read.get("user", ""))
+
+
+def _wrong_values(read: Mapping[str, object]) -> Iterator[str]:
+    for name, choices in _CHOICES.items():
+        if name in read and read[name] not in choices:
+            yield f"has a {name} that does not exist; there are {', '.join(choices)}"
+
+    seconds = str(read.get("connect_timeout", "10"))
+
+    if not re.fullmatch(r"[0-9]{1,5}", seconds) or int(seconds) == 0:
+        yield "has a connect_timeout that is not a number of seconds above 0"
