@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import attrs
+import httpx2 as httpx
 import pytest
 from starlette.testclient import TestClient
 
@@ -13,10 +14,11 @@ from fakes import Destination
 from streamhouse_connect import MemoryBroker, Registry, Worker
 from streamhouse_connect_server import create_app
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+from .processes import Process, spawn
 
-    import httpx2 as httpx
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
 
 
 @attrs.frozen
@@ -97,3 +99,27 @@ def api(destination: Destination) -> Iterator[Api]:
     """A worker whose connectors write to `destination`."""
     with run_api(destination.registry(), destination) as api:
         yield api
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Callable[..., Process]]:
+    """Start servers of one data directory; they end with the test."""
+    processes: list[Process] = []
+
+    def start(cwd: Path | None = None, **settings: object) -> Process:
+        popen = spawn(cwd=cwd, **{"data_dir": tmp_path / "data", "port": 0, "shutdown_timeout": 10, **settings})
+        assert popen.stdout is not None
+        url = popen.stdout.readline().strip()
+        assert url, popen.communicate()
+        processes.append(Process(popen, httpx.Client(base_url=url, trust_env=False)))
+        return processes[-1]
+
+    yield start
+
+    for process in processes:
+        process.http.close()
+
+        if process.popen.poll() is None:
+            process.popen.kill()
+
+        process.popen.communicate()
