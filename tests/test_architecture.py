@@ -41,7 +41,8 @@ MAY_IMPORT: Final = {
     "definitions": "records errors config databases",
     "sinks": "records errors config partitioners formatters brokers definitions",
     "objects": "records errors config partitioners formatters sinks",
-    "files": "records errors config partitioners formatters sinks objects directories",
+    "excess": "records errors sinks",
+    "files": "records errors config partitioners formatters sinks objects directories excess",
     "plugins": f"{INTERFACES} files",  # files: builtins.py only, see CONCRETE
     "runtime": f"{INTERFACES} plugins masking metrics",
     # cli, testing and the other distributions: public names only, see test_outsiders_…

@@ -1,7 +1,7 @@
 """file-sink: batches become files in a directory, each written exactly once.
 
 A file has no metadata that says which offsets it holds: its name says where it starts, and the number of its records
-how far it reaches.
+how far it reaches. Where that is beyond the batch that met it, see `excess`.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import errno
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeVar
 from urllib.parse import quote
 
 import attrs
@@ -17,15 +17,20 @@ import attrs
 from streamhouse_connect.config import option
 from streamhouse_connect.directories import Directory
 from streamhouse_connect.errors import DeliveryError, FatalError, RetriableError
+from streamhouse_connect.excess import Excess, ExcessLog
 from streamhouse_connect.objects import ObjectInfo, ObjectSink
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from streamhouse_connect.formatters import Formatter
     from streamhouse_connect.partitioners import Partitioner
-    from streamhouse_connect.records import Batch
+    from streamhouse_connect.records import Batch, TopicPartition
     from streamhouse_connect.sinks import SinkContext
 
 __all__ = ["FileConfig", "FileSink"]
+
+T = TypeVar("T")
 
 _REMEDIES: Final = {
     errno.EACCES: "let the user who runs StreamHouse Connect write there",
@@ -63,6 +68,7 @@ class FileSink(ObjectSink[FileConfig]):
         super().__init__(config, formatter=formatter, partitioner=partitioner)
         self._root = Path(config.path).expanduser().absolute()
         self._directory: Directory | None = None
+        self._excess: ExcessLog | None = None
 
     async def open(self, context: SinkContext) -> None:
         await super().open(context)
@@ -74,12 +80,30 @@ class FileSink(ObjectSink[FileConfig]):
             raise _translated(error, self._root) from error
 
         self._directory = directory
+        self._excess = ExcessLog(context)
+
+    async def write(self, batch: Batch) -> int | None:
+        tp, offsets = batch.spans[0].tp, batch.offsets
+        log = self._opened(self._excess)
+        excess = await log.get(tp, batch.path)
+        covered = excess.covers(offsets) if excess is not None else 0
+
+        if excess is not None and covered:
+            shown = excess.shown(offsets)
+
+            if shown != excess:
+                await log.set(tp, batch.path, shown)
+
+            return offsets[covered] if covered < len(batch) else offsets[-1] + 1
+
+        if excess is not None and offsets[0] <= excess.start:  # the file itself will say again what it holds
+            await log.set(tp, batch.path, None)
+
+        return await super().write(batch)
 
     async def create(self, key: str, body: memoryview, info: ObjectInfo) -> bool:  # noqa: ARG002 - files have no metadata
-        assert self._directory is not None, "open() comes first"
-
         try:
-            return await asyncio.to_thread(self._directory.create, key, body)
+            return await asyncio.to_thread(self._opened(self._directory).create, key, body)
         except OSError as error:
             raise _translated(error, self._root / key) from error
 
@@ -94,18 +118,33 @@ class FileSink(ObjectSink[FileConfig]):
                 f"({error}); move it away, then restart the connector"
             ) from error
 
-        return batch.offsets[count] if count < len(batch) else info.last_offset + 1
+        if count < len(batch):
+            return batch.offsets[count]
+
+        if count > len(batch):
+            excess = Excess(info.first_offset, info.last_offset + 1, count - len(batch))
+            await self._opened(self._excess).set(batch.spans[0].tp, batch.path, excess)
+
+        return info.last_offset + 1
+
+    async def release(self, partitions: Collection[TopicPartition]) -> None:
+        if self._excess is not None:
+            self._excess.forget(partitions)
 
     async def close(self) -> None:
         if self._directory is not None:
             await asyncio.to_thread(self._directory.close)
 
     def _count(self, key: str) -> int:
-        assert self._directory is not None, "open() comes first"
-        self._directory.sync(key)
+        self._opened(self._directory).sync(key)
 
         with (self._root / key).open("rb") as file:
             return self.formatter.count(file)
+
+    @staticmethod
+    def _opened(part: T | None) -> T:
+        assert part is not None, "open() comes first"
+        return part
 
 
 def _translated(error: OSError, path: Path) -> DeliveryError:
