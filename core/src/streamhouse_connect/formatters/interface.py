@@ -31,6 +31,7 @@ class Formatter(ABC, Generic[C]):
         """Write one complete file with every record of the batch, in order.
 
         :raises RejectedRecords: for records that the format can't hold; what is in `out` by then is discarded.
+        :raises FatalError: if no file of this format can hold the topic's records, whichever of them are taken out.
         """
 
     @abstractmethod
