@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-__all__ = ["connect", "create", "transaction", "translate", "translated"]
+__all__ = ["connect", "create", "make_directory", "transaction", "translate", "translated"]
 
 _BUSY_SECONDS: Final = 5.0
 _CHECKPOINT_BYTES: Final = 16 * 2**20
@@ -41,6 +41,27 @@ _FATAL: Final = {
     "SQLITE_AUTH": "make it and its directory readable and writable",
     "SQLITE_TOOBIG": "a record is larger than SQLite can hold; append smaller ones",
 }
+
+
+def make_directory(path: Path) -> None:
+    """Make a directory that only its owner can enter, durably; one that is there already stays as it is.
+
+    :raises OSError: if it cannot be made.
+    """
+    if path.is_dir():
+        return
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.mkdir(mode=0o700, exist_ok=True)
+    path.chmod(0o700)
+
+    # Its name in the parent must survive a power failure as its files do.
+    descriptor = os.open(path.parent, os.O_RDONLY)
+
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def create(path: Path, *, page_size: int = 4096) -> None:

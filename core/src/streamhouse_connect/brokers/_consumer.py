@@ -11,46 +11,21 @@ import asyncio
 import contextlib
 from typing import TYPE_CHECKING, Final
 
-import attrs
-
-from streamhouse_connect.brokers._blobs import decode
+from streamhouse_connect.brokers._reading import Place, Wish, read_fairly
 from streamhouse_connect.brokers.interface import Committed, Consumer
 from streamhouse_connect.errors import DeliveryError, FatalError, Superseded
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping
 
-    from streamhouse_connect.brokers._storage import Reader, Storage
+    from streamhouse_connect.brokers._storage import Storage
     from streamhouse_connect.brokers._topics import TopicLog
     from streamhouse_connect.brokers.interface import RebalanceListener
     from streamhouse_connect.records import Batch, TopicPartition
 
 __all__ = ["EmbeddedConsumer"]
 
-_POLL_BYTES: Final = 8 * 2**20
 _METADATA_BYTES: Final = 4096
-
-# With many partitions each gets this much of a poll, and others wait for the next one: a blob is decoded as a whole.
-_SHARE_RECORDS: Final = 1_000
-_SHARE_BYTES: Final = 2**18
-
-
-@attrs.define(eq=False)
-class _Place:
-    """Where reading stands in a partition."""
-
-    log: TopicLog
-    position: int
-    paused: bool = False
-
-
-@attrs.frozen
-class _Wish:
-    """A read of one partition; it is void if the place has moved when it returns."""
-
-    tp: TopicPartition
-    place: _Place
-    position: int
 
 
 class EmbeddedConsumer(Consumer):
@@ -71,7 +46,7 @@ class EmbeddedConsumer(Consumer):
         self._storage = storage
         self._closed = closed
         # In the order in which they are read next.
-        self._places: dict[TopicPartition, _Place] = {}
+        self._places: dict[TopicPartition, Place] = {}
         self._seen: Mapping[str, TopicLog] = {}
         self._wake = asyncio.Event()
         self._woken = False
@@ -109,7 +84,7 @@ class EmbeddedConsumer(Consumer):
 
     # --------------------------------------------------------------------------------------------- the contract
 
-    async def poll(self, *, max_records: int, timeout: float) -> list[Batch]:  # noqa: ASYNC109 - as in the contract
+    async def poll(self, *, max_records: int, timeout: float) -> list[Batch]:  # noqa: ASYNC109 - an empty answer is no error
         self._loop = asyncio.get_running_loop()
         deadline = self._loop.time() + timeout
 
@@ -241,7 +216,7 @@ class EmbeddedConsumer(Consumer):
         for log in logs:
             for tp in log.tps():
                 commit = commits.get((log.key, tp.partition), Committed(0))
-                self._places[tp] = _Place(log, max(commit.offset, log.starts[tp.partition]))
+                self._places[tp] = Place(log, max(commit.offset, log.starts[tp.partition]))
                 taken.append(tp)
 
         try:
@@ -265,7 +240,7 @@ class EmbeddedConsumer(Consumer):
         if not wishes or max_records <= 0:
             return []
 
-        read, failure = await self._storage.read(lambda reader: _read_fairly(reader, wishes, max_records))
+        read, failure = await self._storage.read(lambda reader: read_fairly(reader, wishes, max_records))
         batches = []
 
         for wish, batch in read:
@@ -289,7 +264,7 @@ class EmbeddedConsumer(Consumer):
         self._failure = failure
         return batches
 
-    def _wishes(self) -> list[_Wish]:
+    def _wishes(self) -> list[Wish]:
         wishes = []
 
         for tp, place in self._places.items():
@@ -305,37 +280,6 @@ class EmbeddedConsumer(Consumer):
                 )
 
             if max(place.position, place.log.starts[tp.partition]) < end:
-                wishes.append(_Wish(tp, place, place.position))
+                wishes.append(Wish(tp, place, place.position))
 
         return wishes
-
-
-def _read_fairly(
-    reader: Reader, wishes: Collection[_Wish], max_records: int
-) -> tuple[list[tuple[_Wish, Batch]], DeliveryError | None]:
-    """Read each partition's share of a poll, and what others leave of theirs; the error is that of the last one tried."""
-    read: list[tuple[_Wish, Batch]] = []
-    records, nbytes = max_records, _POLL_BYTES
-
-    for index, wish in enumerate(wishes):
-        waiting = len(wishes) - index
-        share = min(records, max(_SHARE_RECORDS, records // waiting))
-        share_bytes = min(nbytes, max(_SHARE_BYTES, nbytes // waiting))
-
-        if share <= 0 or share_bytes <= 0:
-            break
-
-        try:
-            stored = reader.blobs(
-                wish.place.log, wish.tp.partition, wish.position, max_records=share, max_bytes=share_bytes
-            )
-            batch = decode(wish.tp, wish.position, stored, max_records=share)
-        except DeliveryError as error:
-            return read, error
-
-        if len(batch):
-            read.append((wish, batch))
-            records -= len(batch)
-            nbytes -= batch.nbytes
-
-    return read, None

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import filelock
 
+from streamhouse_connect import databases
 from streamhouse_connect.errors import ConfigError, ConflictError, Problem
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ class DataDirectory:
         :raises ConfigError: if it cannot be made or written.
         """
         try:
-            self._make()
+            databases.make_directory(self.path)
             self._lock.acquire()
             self._name_owner()
         except filelock.Timeout:
@@ -40,11 +41,10 @@ class DataDirectory:
                 f"the data directory {self.path} is in use by {self._owner_name()}; stop that one, or choose another directory",
                 code="data_dir_in_use",
             ) from None
-        except OSError as error:
+        except (OSError, ValueError) as error:  # ValueError: a null byte in the path
             self._lock.release()
-            problem = (
-                f"{str(self.path)!r} cannot be used: {error.strerror or error}; choose a directory that can be written"
-            )
+            reason = getattr(error, "strerror", None) or error
+            problem = f"{str(self.path)!r} cannot be used: {reason}; choose a directory that can be written"
             raise ConfigError([Problem("data_dir", problem)]) from error
 
     def release(self) -> None:
@@ -52,22 +52,6 @@ class DataDirectory:
         if self._lock.is_locked:
             self._owner.unlink(missing_ok=True)
             self._lock.release()
-
-    def _make(self) -> None:
-        if self.path.is_dir():
-            return
-
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        self.path.mkdir(mode=0o700)
-        self.path.chmod(0o700)
-
-        # Its name in the parent must survive a power failure as its files do.
-        descriptor = os.open(self.path.parent, os.O_RDONLY)
-
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
 
     def _name_owner(self) -> None:
         self._owner.unlink(missing_ok=True)

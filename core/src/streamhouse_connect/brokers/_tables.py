@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Final
 from streamhouse_connect.brokers._blobs import Stored
 from streamhouse_connect.brokers._topics import TopicLog, topic_exists, unknown_topic
 from streamhouse_connect.brokers.interface import Committed, Topic
-from streamhouse_connect.brokers.retention import Extent, expired
 from streamhouse_connect.errors import FatalError
 
 if TYPE_CHECKING:
@@ -33,8 +32,6 @@ __all__ = [
     "delete_topic",
     "load",
     "prepare",
-    "sweep",
-    "trim",
 ]
 
 PAGE_SIZE: Final = 16_384
@@ -42,7 +39,6 @@ PAGE_SIZE: Final = 16_384
 
 _VERSION: Final = 1
 _APPLICATION: Final = 0x53484342  # "SHCB"
-_STEP: Final = 512
 
 _SCHEMA: Final = f"""
 CREATE TABLE topics (
@@ -256,45 +252,3 @@ def commit(connection: sqlite3.Connection, group: str, offsets: Mapping[tuple[in
 
 def delete_group(connection: sqlite3.Connection, group: str) -> None:
     connection.execute("DELETE FROM commits WHERE consumer_group = ?", (group,))
-
-
-def trim(connection: sqlite3.Connection, log: TopicLog, partition: int, now: int) -> int | None:
-    """Drop some of what has expired in a partition, return where it starts now; call it again until it returns None."""
-    where = "FROM blobs WHERE topic = ? AND partition = ?"
-    key = (log.key, partition)
-    total = 0
-
-    if log.topic.retention_bytes is not None:
-        total = connection.execute(f"SELECT coalesce(sum(size), 0) {where}", key).fetchone()[0]
-
-    rows = connection.execute(f"SELECT next_offset, size, appended_at {where} ORDER BY next_offset LIMIT {_STEP}", key)
-    start = expired(
-        [Extent(*row) for row in rows],
-        total=total,
-        retention_ms=log.topic.retention_ms,
-        retention_bytes=log.topic.retention_bytes,
-        now=now,
-    )
-
-    if start is None:
-        return None
-
-    connection.execute(f"DELETE {where} AND next_offset <= ?", (*key, start))
-    connection.execute("UPDATE partitions SET first_offset = ? WHERE topic = ? AND partition = ?", (start, *key))
-    return start
-
-
-def sweep(connection: sqlite3.Connection) -> bool:
-    """Drop some of the blobs of deleted topics; return whether there may be more."""
-    row = connection.execute("SELECT key FROM deleted_topics LIMIT 1").fetchone()
-
-    if row is None:
-        return False
-
-    rows = connection.execute(f"SELECT rowid FROM blobs WHERE topic = ? LIMIT {_STEP}", row).fetchall()  # noqa: S608 - a constant
-    connection.executemany("DELETE FROM blobs WHERE rowid = ?", rows)
-
-    if not rows:
-        connection.execute("DELETE FROM deleted_topics WHERE key = ?", row)
-
-    return True

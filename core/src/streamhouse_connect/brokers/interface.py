@@ -79,7 +79,7 @@ class Consumer(ABC):
     """Reads a group's partitions."""
 
     @abstractmethod
-    async def poll(self, *, max_records: int, timeout: float) -> list[Batch]:
+    async def poll(self, *, max_records: int, timeout: float) -> list[Batch]:  # noqa: ASYNC109 - an empty answer is no error
         """Return what there is, in offset order for each partition, waiting up to `timeout` seconds for the first.
 
         Each batch has one span that starts where the last one of its partition ended. May return a little more than

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, ClassVar, Final, TypeVar
 import attrs
 
 from streamhouse_connect import databases
-from streamhouse_connect.brokers import _tables
+from streamhouse_connect.brokers import _tables, _upkeep
 from streamhouse_connect.brokers._directory import DataDirectory
 from streamhouse_connect.brokers._storage import Storage
 from streamhouse_connect.brokers._writer import Writer
@@ -162,7 +162,7 @@ class _SqliteStorage(Storage):
     def _upkeep(self, connection: sqlite3.Connection) -> float:
         """Drop what has expired and what deleted topics have left, a little at a time; return when to go on."""
         with databases.transaction(connection):
-            more = _tables.sweep(connection)
+            more = _upkeep.sweep(connection)
 
         for log in self.logs.values():
             if log.topic.retention_ms is None and log.topic.retention_bytes is None:
@@ -178,7 +178,7 @@ class _SqliteStorage(Storage):
             return False
 
         with databases.transaction(connection):
-            start = _tables.trim(connection, log, partition, int(self._clock() * 1000))
+            start = _upkeep.trim(connection, log, partition, int(self._clock() * 1000))
 
         if start is None:
             return False

@@ -55,11 +55,10 @@ class SqliteDefinitionStore(DefinitionStore):
         self._opened = _Opened(connection, ThreadPoolExecutor(1, thread_name_prefix=f"definitions {self.path.name}"))
 
     def _open(self) -> sqlite3.Connection:
-        if not self.path.parent.is_dir():
-            try:
-                self.path.parent.mkdir(mode=0o700, parents=True)
-            except OSError as error:
-                raise FatalError(f"cannot make {self.path.parent}: {error.strerror}; choose another place") from error
+        try:
+            databases.make_directory(self.path.parent)
+        except OSError as error:
+            raise FatalError(f"cannot make {self.path.parent}: {error.strerror}; choose another place") from error
 
         databases.create(self.path)
         connection = databases.connect(self.path)

@@ -1,0 +1,183 @@
+"""What every definition store keeps to: subclass, say how one is made, and pytest runs the rest.
+
+    class TestMyStore(DefinitionStoreConformance):
+        @pytest.fixture
+        def store(self, tmp_path: Path) -> DefinitionStore:
+            return MyStore(tmp_path)
+
+The store is empty and not open yet.
+"""
+
+# ruff: noqa: PLR2004 - the expected value is a magic value
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime, timedelta, timezone
+
+import attrs
+import pytest
+
+from streamhouse_connect import (
+    ConfigError,
+    ConflictError,
+    Definition,
+    DefinitionStore,
+    NotFoundError,
+    TargetState,
+)
+
+__all__ = ["DefinitionStoreConformance", "make_definition"]
+
+
+def make_definition(name: str = "orders-to-files", *, uid: str = "uid-1") -> Definition:
+    """Make a definition that has a value of every kind."""
+    return Definition(
+        name=name,
+        connector_class="file-sink",
+        topics=("orders", "returns"),
+        config={"file.path": "out/ä", "batch.size": 10, "ratio": 0.5, "flag": True, "none": None, "list": ["a", 1]},
+        uid=uid,
+        epoch=3,
+        target=TargetState.PAUSED,
+        topic_ids={"orders": "id-1"},
+        created_at=datetime(2026, 2, 10, 14, 0, 0, 123456, tzinfo=UTC),
+        updated_at=datetime(2026, 2, 11, 14, tzinfo=timezone(timedelta(hours=-5))),
+    )
+
+
+class DefinitionStoreConformance:
+    """The tests."""
+
+    @pytest.fixture
+    def store(self) -> DefinitionStore:
+        """Return the store to be tested."""
+        raise NotImplementedError
+
+    async def test_definitions_come_back_as_they_were(self, store: DefinitionStore) -> None:
+        """Every field of a definition is kept, and all are listed by name."""
+        second, first = make_definition("b"), make_definition("a", uid="uid-2")
+
+        async with store:
+            await store.create(second)
+            await store.create(first)
+
+            assert await store.all() == [first, second]
+
+    async def test_a_name_is_taken_once(self, store: DefinitionStore) -> None:
+        """A second definition of the same name is a conflict, and changes nothing."""
+        async with store:
+            await store.create(make_definition())
+
+            with pytest.raises(ConflictError) as raised:
+                await store.create(attrs.evolve(make_definition(), epoch=9))
+
+            assert raised.value.code == "connector_exists"
+            assert await store.all() == [make_definition()]
+
+    async def test_of_many_at_once_one_is_created(self, store: DefinitionStore) -> None:
+        """Of several who create the same name at the same time one succeeds."""
+        async with store:
+            outcomes = await asyncio.gather(
+                *(store.create(make_definition()) for _ in range(5)), return_exceptions=True
+            )
+
+            assert sum(isinstance(outcome, ConflictError) for outcome in outcomes) == 4
+
+    async def test_a_definition_is_replaced(self, store: DefinitionStore) -> None:
+        """The new definition stands where the old one stood; others stay as they are."""
+        changed = attrs.evolve(make_definition(), config={}, target=TargetState.STOPPED, epoch=4)
+        other = make_definition("z", uid="uid-2")
+
+        async with store:
+            await store.create(make_definition())
+            await store.create(other)
+            await store.replace(changed)
+
+            assert await store.all() == [changed, other]
+
+    async def test_an_unknown_name_is_not_found(self, store: DefinitionStore) -> None:
+        """What does not exist can neither be replaced nor deleted."""
+        async with store:
+            for asked in (store.replace(make_definition()), store.delete("orders-to-files")):
+                with pytest.raises(NotFoundError) as raised:
+                    await asked
+
+                assert raised.value.code == "unknown_connector"
+
+            assert await store.all() == []
+
+    async def test_deleting_forgets_definition_and_states(self, store: DefinitionStore) -> None:
+        """With a definition the states under its uid go; others stay."""
+        async with store:
+            await store.create(make_definition("a", uid="uid-1"))
+            await store.create(make_definition("b", uid="uid-2"))
+            await store.put_state("uid-1", "schema", b"1", expected=None)
+            await store.put_state("uid-2", "schema", b"2", expected=None)
+            await store.delete("a")
+
+            assert [definition.name for definition in await store.all()] == ["b"]
+            assert await store.get_state("uid-1", "schema") is None
+            assert await store.get_state("uid-2", "schema") == (b"2", 1)
+
+    async def test_states_change_by_comparing_versions(self, store: DefinitionStore) -> None:
+        """A state is written only by who knows its version; every write gives another one."""
+        async with store:
+            assert await store.get_state("uid", "key") is None
+            first = await store.put_state("uid", "key", b"\x00\xff", expected=None)
+            assert await store.get_state("uid", "key") == (b"\x00\xff", first)
+            second = await store.put_state("uid", "key", b"", expected=first)
+
+            for expected in (None, first, second + 1):
+                with pytest.raises(ConflictError) as raised:
+                    await store.put_state("uid", "key", b"lost", expected=expected)
+
+                assert raised.value.code == "state_changed"
+
+            assert second != first
+            assert await store.get_state("uid", "key") == (b"", second)
+
+            with pytest.raises(ConflictError):
+                await store.put_state("uid", "other", b"", expected=1)
+
+    async def test_of_many_writers_of_a_state_one_wins(self, store: DefinitionStore) -> None:
+        """Of several who write the same version at the same time one succeeds, and its value is kept."""
+        async with store:
+            puts = [store.put_state("uid", "key", str(number).encode(), expected=None) for number in range(5)]
+            outcomes = await asyncio.gather(*puts, return_exceptions=True)
+            winners = [number for number, outcome in enumerate(outcomes) if not isinstance(outcome, Exception)]
+            found = await store.get_state("uid", "key")
+
+            assert len(winners) == 1
+            assert found is not None
+            assert found[0] == str(winners[0]).encode()
+
+    @pytest.mark.parametrize("value", ["hunter2\ud800", object()], ids=["no Unicode", "an object"])
+    async def test_what_cannot_be_kept_is_refused(self, store: DefinitionStore, value: object) -> None:
+        """A configuration that could not be read back is an error of its author, which does not show the value."""
+        async with store:
+            with pytest.raises(ConfigError) as raised:
+                await store.create(attrs.evolve(make_definition(), config={"password": value}))
+
+            assert "hunter2" not in str(raised.value)
+            assert await store.all() == []
+
+    async def test_later_changes_of_the_given_do_not_reach_the_kept(self, store: DefinitionStore) -> None:
+        """What is kept is a copy."""
+        config: dict[str, object] = {"a": ["1"]}
+
+        async with store:
+            await store.create(attrs.evolve(make_definition(), config=config))
+            config["a"] = "other"
+            (found,) = await store.all()
+
+            assert found.config == {"a": ["1"]}
+
+    async def test_closing_twice_is_harmless(self, store: DefinitionStore) -> None:
+        """A store may be closed again, or without having been opened."""
+        await store.close()
+
+        async with store:
+            pass
+
+        await store.close()
