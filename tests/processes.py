@@ -40,7 +40,7 @@ class Server:
             shown = self.request("GET", f"/connectors/{name}")
             partitions = shown["status"]["partitions"]
 
-            if partitions and all(p["lag"] == 0 and p["committedOffset"] is not None for p in partitions):
+            if partitions and not any(partition["lag"] for partition in partitions):
                 return shown
 
             assert shown["state"] != "failed", shown["errorMessage"]

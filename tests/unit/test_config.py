@@ -1,0 +1,139 @@
+"""Options: what is accepted, how everything wrong is told at once, and how they are described."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import attrs
+import pytest
+
+from streamhouse_connect import ConfigError, PluginError, Secret, SecretUrl, Size, option
+from streamhouse_connect.config import describe, load
+
+
+@attrs.frozen(kw_only=True)
+class Config:
+    url: SecretUrl = option("x.url", doc="A URL.")
+    count: int = option("x.count", default=5, minimum=1, maximum=10, doc="A number.")
+    ratio: float = option("x.ratio", default=0.5, doc="A fraction.")
+    on: bool = option("x.on", default=False, doc="A switch.")
+    mode: Literal["upsert", "insert"] = option("x.mode", default="upsert", doc="A choice.")
+    fields: tuple[str, ...] = option("x.fields", default=(), doc="A list.")
+    size: Size = option("x.size", default=Size(1), doc="A size.")
+    secret: Secret | None = option("x.secret", default=None, doc="A secret.")
+    text: str = option("x.text", default="t", doc="Text.")
+
+
+def read(**given: object) -> Config:
+    """Read options whose dots are written as underscores."""
+    raw = {key.replace("_", "."): value for key, value in given.items()}
+    return load([Config], {"x.url": "http://h", **raw}).get(Config)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "expected"),
+    [
+        ("x_count", "7", 7),
+        ("x_count", 7, 7),
+        ("x_count", 7.0, 7),
+        ("x_count", " 7 ", 7),
+        ("x_ratio", "1e-3", 0.001),
+        ("x_on", "TRUE", True),
+        ("x_on", False, False),
+        ("x_mode", "insert", "insert"),
+        ("x_fields", "a, b,,c", ("a", "b", "c")),
+        ("x_fields", ["a", "b"], ("a", "b")),
+        ("x_fields", "", ()),
+        ("x_size", "5 MiB", 5 << 20),
+        ("x_size", "1kb", 1000),
+        ("x_size", 17, 17),
+        ("x_text", 2026, "2026"),
+        ("x_text", True, "true"),
+        ("x_text", "", ""),
+        ("x_count", None, 5),
+    ],
+)
+def test_values_may_be_text_or_json(key: str, value: object, expected: object) -> None:
+    """The spellings of the examples, and what JSON has for them, are both read."""
+    assert getattr(read(**{key: value}), key.removeprefix("x_")) == expected
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("x_count", "5.5", "must be an integer"),
+        ("x_count", True, "must be an integer"),
+        ("x_count", "٣x", "must be an integer"),
+        ("x_count", 0, "must be at least 1, but is 0"),
+        ("x_count", "11", "must be at most 10, but is 11"),
+        ("x_ratio", "half", "must be a number"),
+        ("x_on", "yes", "must be true or false"),
+        ("x_mode", "upsrt", "must be one of upsert, insert, but is 'upsrt'; did you mean upsert?"),
+        ("x_size", "5 parsecs", "must be a size"),
+        ("x_text", {"a": 1}, "must be text, but is an object"),
+        ("x_fields", [["a"]], "must be text, but is a list"),
+    ],
+)
+def test_a_wrong_value_names_key_value_and_remedy(key: str, value: object, message: str) -> None:
+    """A problem says which option it is about and what would be right."""
+    with pytest.raises(ConfigError) as caught:
+        read(**{key: value})
+
+    (problem,) = caught.value.problems
+    assert problem.field == "config." + key.replace("_", ".")
+    assert message in problem.message
+
+
+def test_all_problems_are_told_at_once() -> None:
+    """Nobody has to try five times to learn five mistakes."""
+    with pytest.raises(ConfigError) as caught:
+        load([Config], {"x.count": "no", "x.mode": "no", "x.on": "no"})
+
+    assert [problem.field for problem in caught.value.problems] == [
+        "config.x.url",
+        "config.x.count",
+        "config.x.on",
+        "config.x.mode",
+    ]
+
+
+def test_a_missing_or_empty_required_option_is_a_problem() -> None:
+    """Required means given and not empty."""
+    for given in ({}, {"x.url": ""}, {"x.url": None}):
+        with pytest.raises(ConfigError, match=r"config\.x\.url is required"):
+            load([Config], given)
+
+
+def test_an_unknown_key_is_a_warning_with_what_was_meant() -> None:
+    """A misspelt option does not fail, but is not passed over in silence."""
+    loaded = load([Config], {"x.url": "http://h", "x.cuont": 1, "zzz": 1})
+    assert loaded.warnings == (
+        "config.x.cuont is not an option of this connector; did you mean x.count?",
+        "config.zzz is not an option of this connector; it has no effect",
+    )
+
+
+def test_defaults_can_be_replaced_but_not_what_is_given() -> None:
+    """A sink's own defaults stand in for the runtime's."""
+    assert load([Config], {"x.url": "u"}, defaults={"x.count": 9}).get(Config).count == 9
+    assert load([Config], {"x.url": "u", "x.count": 8}, defaults={"x.count": 9}).get(Config).count == 8
+
+
+def test_two_classes_may_not_claim_one_key() -> None:
+    """Otherwise one of them would read the other's value."""
+
+    @attrs.frozen
+    class Other:
+        count: int = option("x.count", default=1, doc="The same key.")
+
+    with pytest.raises(PluginError, match=r"x\.count is declared by both Config and .*Other"):
+        load([Config, Other], {})
+
+
+def test_every_option_is_described() -> None:
+    """Key, type, default, choices, and whether it is required or secret."""
+    infos = {info.key: info for info in describe([Config], defaults={"x.count": 9})}
+    assert (infos["x.url"].type, infos["x.url"].required, infos["x.url"].secret) == ("url", True, True)
+    assert (infos["x.count"].type, infos["x.count"].default) == ("integer", 9)
+    assert infos["x.mode"].choices == ("upsert", "insert")
+    assert infos["x.fields"].default == ""
