@@ -140,12 +140,14 @@ def test_an_option_that_is_claimed_twice_is_a_fault_of_the_plugin() -> None:
         size: int = option("x.size", default=1, doc="One.")
         other: int = option("x.size", default=1, doc="The same.")
 
-    class GreedySink(OneSink):
+    class GreedySink(Sink[Greedy]):
         """Claims a key twice."""
 
         name = "greedy-sink"
-        aliases = ()
         config_class = Greedy
+
+        async def write(self, batch: Any) -> None:
+            pass
 
     (listed,) = Registry(entry_points=False, plugins=[plugin(GreedySink)]).broken()
     assert "x.size" in listed.error

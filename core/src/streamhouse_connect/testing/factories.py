@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["MemoryStateStore", "make_batch", "make_context"]
 
 
-def make_batch(  # noqa: PLR0913 - a batch is its columns
+def make_batch(
     values: Sequence[bytes | None],
     *,
     topic: str = "orders",
