@@ -61,7 +61,9 @@ class Metrics:
         self._registry.register(_ConnectorCollector(connectors))
         self._errors = self._counter("connector_errors", "Failed writes, retried ones included, and failed runs.")
         self._dead_letters = self._counter("connector_dead_letters", "Records that were made dead letters.")
-        self._tombstones = self._counter("connector_tombstones_skipped", "Records without a value that were passed over.")
+        self._tombstones = self._counter(
+            "connector_tombstones_skipped", "Records without a value that were passed over."
+        )
         self._sink_events = self._counter("connector_sink_events", "What a sink counts, by event.", "event")
 
     def text(self) -> bytes:
