@@ -38,7 +38,7 @@ class ExtraFormatter:
 
 EXTRA_FORMATTERS: Final = (
     ExtraFormatter("parquet", "streamhouse_connect.formatters.parquet", "ParquetFormatter", "pyarrow"),
-    ExtraFormatter("avro", "streamhouse_connect.formatters.avro", "AvroFormatter", "fastavro and pyarrow"),
+    ExtraFormatter("avro", "streamhouse_connect.formatters.avro", "AvroFormatter", "fastavro"),
 )
 
 
