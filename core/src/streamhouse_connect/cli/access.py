@@ -1,11 +1,12 @@
 """Where topics are: with a server that runs, or in a data directory that no server holds. One shape for both.
 
-Commands are plain functions, so everything here blocks. It may be called from one thread after the other.
+Commands are plain functions, so everything here blocks; it may be called from any thread.
 """
 
 from __future__ import annotations
 
 import asyncio
+import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Protocol, Self, TypeVar
 
@@ -94,7 +95,10 @@ class ServerAccess:
 
 
 class DataDirAccess:
-    """Topics in a data directory, held as long as the `with` block lasts."""
+    """Topics in a data directory, held as long as the `with` block lasts.
+
+    It ends when what is under way in another thread has ended.
+    """
 
     batch_size: ClassVar[int] = 10_000
 
@@ -102,6 +106,7 @@ class DataDirAccess:
         self._data_dir = data_dir
         self._broker = SqliteBroker(data_dir)
         self._runner = asyncio.Runner()
+        self._lock = threading.Lock()
 
     def __enter__(self) -> Self:
         try:
@@ -157,7 +162,8 @@ class DataDirAccess:
             return [found.name for found in await definitions.all() if topic in found.topics]
 
     def _run(self, work: Coroutine[object, object, T]) -> T:
-        return self._runner.run(work)
+        with self._lock:
+            return self._runner.run(work)
 
 
 def open_access(*, url: str, data_dir: Path | None, create: bool = False) -> Access:

@@ -37,6 +37,19 @@ class _LazyGroup(click.Group):
         command = getattr(import_module(f"streamhouse_connect.cli.{cmd_name}"), cmd_name)
         return command if isinstance(command, click.Command) else None
 
+    def invoke(self, ctx: click.Context) -> object:
+        """Run the command; a reader of its output that has gone away is no error of ours, and nobody is left to tell."""
+        try:
+            result = super().invoke(ctx)
+
+            if sys.stdout is not None:
+                sys.stdout.flush()
+        except BrokenPipeError:
+            _discard_output()
+            raise click.exceptions.Exit(BROKEN_PIPE) from None
+
+        return result
+
 
 @attrs.define
 class _Debug:
@@ -68,10 +81,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     try:
         result = app.main(arguments, prog_name=PROGRAM, standalone_mode=False, obj=debug)
-        sys.stdout.flush()
-    except BrokenPipeError:
-        _discard_output()
-        return BROKEN_PIPE
     except click.Abort:
         note("interrupted")
         return INTERRUPTED
@@ -105,7 +114,8 @@ def _discard_output() -> None:
 
     for stream in (sys.stdout, sys.stderr):
         try:
-            stream.flush()
+            if stream is not None:
+                stream.flush()
         except BrokenPipeError:
             os.dup2(devnull, stream.fileno())
 

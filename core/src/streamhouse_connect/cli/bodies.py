@@ -15,12 +15,20 @@ from streamhouse_connect.cli.failures import USAGE, CommandError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["Body", "json_file", "read_body"]
+__all__ = ["BadBodyError", "Body", "json_file", "read_body", "source_of"]
 
 _LARGEST: Final = 1 << 20
 
 json_file = click.Path(exists=True, dir_okay=False, allow_dash=True, path_type=Path)
 """A file with a connector's definition; - is standard input."""
+
+
+class BadBodyError(CommandError):
+    """What was read is no definition."""
+
+    def __init__(self, source: str, reason: str) -> None:
+        self.reason = reason
+        super().__init__(f"{source}: {reason}", exit_code=USAGE)
 
 
 @attrs.frozen
@@ -36,23 +44,27 @@ class Body:
     def name(self) -> str:
         """The connector's name.
 
-        :raises CommandError: if there is none.
+        :raises BadBodyError: if there is none.
         """
         name = self.parsed.get("name")
 
         if isinstance(name, str):
             return name
 
-        message = f"{self.source}: name is required, and must be text"
-        raise CommandError(message, exit_code=USAGE)
+        raise BadBodyError(self.source, "name is required, and must be text")
+
+
+def source_of(file: Path) -> str:
+    """Return how messages call the file."""
+    return "standard input" if str(file) == "-" else str(file)
 
 
 def read_body(file: Path) -> Body:
     """Read a definition.
 
-    :raises CommandError: if it is not a JSON object, with the line and column.
+    :raises BadBodyError: if it is not a JSON object, with the line and column.
     """
-    source = "standard input" if str(file) == "-" else str(file)
+    source = source_of(file)
 
     if str(file) == "-":
         raw = sys.stdin.buffer.read(_LARGEST + 1)
@@ -61,30 +73,26 @@ def read_body(file: Path) -> Body:
             raw = stream.read(_LARGEST + 1)
 
     if len(raw) > _LARGEST:
-        raise _wrong(source, f"larger than {_LARGEST >> 20} MiB, which no definition is")
+        raise BadBodyError(source, f"larger than {_LARGEST >> 20} MiB, which no definition is")
 
     try:
         text = raw.decode("utf-8-sig")
         parsed = json.loads(text, object_pairs_hook=_object, parse_constant=_constant)
     except json.JSONDecodeError as error:
-        raise _wrong(source, f"line {error.lineno}, column {error.colno}: not JSON: {error.msg}") from None
+        raise BadBodyError(source, f"line {error.lineno}, column {error.colno}: not JSON: {error.msg}") from None
     except UnicodeDecodeError as error:
-        raise _wrong(source, f"byte {error.start} is not UTF-8") from None
+        raise BadBodyError(source, f"byte {error.start} is not UTF-8") from None
     except RecursionError:
-        raise _wrong(source, "nested too deeply") from None
+        raise BadBodyError(source, "nested too deeply") from None
     except ValueError as error:
-        raise _wrong(source, str(error)) from None
+        raise BadBodyError(source, str(error)) from None
 
     if not isinstance(parsed, dict):
-        raise _wrong(
+        raise BadBodyError(
             source, 'not a JSON object; a definition looks like {"name": …, "connectorClass": …, "topics": […]}'
         )
 
     return Body(source, text.encode(), parsed)
-
-
-def _wrong(source: str, reason: str) -> CommandError:
-    return CommandError(f"{source}: {reason}", exit_code=USAGE)
 
 
 def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:

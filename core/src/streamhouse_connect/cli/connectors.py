@@ -60,7 +60,7 @@ def list_connectors(*, url: str, output: str) -> None:
 @url_option
 @output_option
 def get_connector(*, name: str, url: str, output: str) -> None:
-    """Show the connector NAME: its configuration, its state and how far it is."""
+    """Show the connector NAME and how far it is."""
     with Client(url) as client:
         answer = client.connector(name)
 
@@ -78,7 +78,10 @@ def get_connector(*, name: str, url: str, output: str) -> None:
 @url_option
 @output_option
 def create_connector(*, file: Path, url: str, output: str) -> None:
-    """Make a connector; it starts by itself unless the definition says otherwise."""
+    """Make a connector from a definition.
+
+    It starts by itself unless the definition says otherwise.
+    """
     body = read_body(file)
 
     with Client(url) as client:
@@ -90,9 +93,9 @@ def create_connector(*, file: Path, url: str, output: str) -> None:
 @url_option
 @output_option
 def update_connector(*, file: Path, url: str, output: str) -> None:
-    """Replace the configuration of the connector that the definition names.
+    """Replace the configuration of a connector.
 
-    What `connectors get -o json` prints can be changed and given back: a masked secret stays as it is.
+    The definition names it. What `connectors get -o json` prints can be changed and given back: a masked secret stays as it is.
     """
     body = read_body(file)
 
@@ -105,7 +108,10 @@ def update_connector(*, file: Path, url: str, output: str) -> None:
 @url_option
 @output_option
 def pause_connector(*, name: str, url: str, output: str) -> None:
-    """Pause the connector NAME: it writes what it holds and keeps its place."""
+    """Pause the connector NAME.
+
+    It writes what it holds and keeps its place.
+    """
     _act(name, "pause", url=url, output=output)
 
 
@@ -114,7 +120,10 @@ def pause_connector(*, name: str, url: str, output: str) -> None:
 @url_option
 @output_option
 def resume_connector(*, name: str, url: str, output: str) -> None:
-    """Let the connector NAME go on exactly where it was; a failed one is started again."""
+    """Let the connector NAME go on.
+
+    It goes on exactly where it was; a failed one is started again.
+    """
     _act(name, "resume", url=url, output=output)
 
 
@@ -123,7 +132,10 @@ def resume_connector(*, name: str, url: str, output: str) -> None:
 @url_option
 @output_option
 def restart_connector(*, name: str, url: str, output: str) -> None:
-    """Stop and start the connector NAME; a paused one stays paused."""
+    """Stop and start the connector NAME.
+
+    A paused one stays paused.
+    """
     _act(name, "restart", url=url, output=output)
 
 
@@ -131,7 +143,10 @@ def restart_connector(*, name: str, url: str, output: str) -> None:
 @click.argument("name")
 @url_option
 def delete_connector(*, name: str, url: str) -> None:
-    """Delete the connector NAME and its offsets; what it has written stays."""
+    """Delete the connector NAME and its offsets.
+
+    What it has written stays.
+    """
     with Client(url) as client:
         client.delete_connector(name)
 

@@ -59,9 +59,11 @@ _SOURCES: Final = {
 )
 @click.option("--keep", is_flag=True, help="Keep the temporary directory.")
 def demo(*, source: str, records: int | None, data_dir: Path | None, keep: bool) -> None:
-    """Move real flights through an embedded broker into Parquet files, one directory a day, and check them.
+    """Move real flights into Parquet files, and check them.
 
-    Nothing else is needed: no server, no Kafka, no configuration.
+    They go through a topic of an embedded broker and a file-sink with a directory for each day, and are read back.
+
+    Nothing else is needed: no server, no configuration.
     """
     require_pyarrow()
     started = time.monotonic()

@@ -72,7 +72,5 @@ def explain(error: Exception) -> Failure:
 
 
 def _os_error(error: OSError) -> str:
-    if error.filename is None or error.strerror is None:
-        return str(error) or type(error).__name__
-
-    return f"{error.filename}: {error.strerror}"
+    what = error.strerror or str(error) or type(error).__name__
+    return what if error.filename is None else f"{error.filename}: {what}"

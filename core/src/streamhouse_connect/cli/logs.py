@@ -22,8 +22,14 @@ def configure_logging(*, level: str, style: str) -> None:
     """Send every logger's events to stderr."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonLines() if style == "json" else TextLines())
+    handler.addFilter(_is_of_interest)
     logging.captureWarnings(capture=True)
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
+
+
+def _is_of_interest(record: logging.LogRecord) -> bool:
+    """Leave out what client libraries tell of every request; their warnings count."""
+    return record.levelno >= logging.WARNING or record.name.startswith("streamhouse_")
 
 
 class TextLines(logging.Formatter):

@@ -59,7 +59,8 @@ def error(text: str) -> None:
 
 def is_terminal(*, err: bool = False) -> bool:
     """Tell whether a person looks at stdout, or at stderr."""
-    return (sys.stderr if err else sys.stdout).isatty()
+    stream = sys.stderr if err else sys.stdout
+    return stream is not None and stream.isatty()
 
 
 def print_json(raw: bytes) -> None:

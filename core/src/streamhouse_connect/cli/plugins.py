@@ -19,7 +19,10 @@ __all__ = ["plugins"]
 @click.group(invoke_without_command=True)
 @click.pass_context
 def plugins(context: click.Context) -> None:
-    """Show the installed sinks, formats and partitionings; without a command: list them."""
+    """Show what is installed, and every option of it.
+
+    Without a command: the list.
+    """
     if context.invoked_subcommand is None:
         context.invoke(list_plugins, output="table")
 
@@ -82,4 +85,16 @@ def _default(option: OptionInfo) -> str:
     if isinstance(option.default, bool):
         return str(option.default).lower()
 
+    if option.type == "size" and isinstance(option.default, int):
+        return _size(option.default)
+
     return '""' if option.default == "" else str(option.default)
+
+
+def _size(number: int) -> str:
+    """Return a size as it may be written in a configuration."""
+    for unit, bits in (("GiB", 30), ("MiB", 20), ("KiB", 10)):
+        if number and number % (1 << bits) == 0:
+            return f"{number >> bits} {unit}"
+
+    return str(number)

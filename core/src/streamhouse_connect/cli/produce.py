@@ -13,9 +13,10 @@ from click.core import ParameterSource
 
 from streamhouse_connect.cli import views
 from streamhouse_connect.cli.access import data_dir_option, open_access, url_option
-from streamhouse_connect.cli.failures import CommandError
+from streamhouse_connect.cli.bodies import source_of
+from streamhouse_connect.cli.failures import INTERRUPTED, CommandError
 from streamhouse_connect.cli.fields import Field
-from streamhouse_connect.cli.output import note, say, warning
+from streamhouse_connect.cli.output import say, warning
 from streamhouse_connect.cli.progress import open_progress
 from streamhouse_connect.cli.sending import Reader, Sender
 
@@ -27,6 +28,17 @@ if TYPE_CHECKING:
 __all__ = ["produce"]
 
 
+def _field(_context: click.Context, _option: click.Parameter, path: str | None) -> Field | None:
+    if path is None:
+        return None
+
+    if not all(path.split(".")):
+        message = f"{path!r} is no field; write order_id, or customer.id for a field of a field"
+        raise click.BadParameter(message)
+
+    return Field(path)
+
+
 @click.command
 @click.argument("topic")
 @click.option(
@@ -36,10 +48,14 @@ __all__ = ["produce"]
     help="A file with one JSON value a line; - reads standard input.",
 )
 @click.option(
-    "--key-field", metavar="FIELD", help="The field that is each record's key, such as order_id or customer.id."
+    "--key-field",
+    callback=_field,
+    metavar="FIELD",
+    help="The field that is each record's key, such as order_id or customer.id.",
 )
 @click.option(
     "--timestamp-field",
+    callback=_field,
     metavar="FIELD",
     help="The field with each record's time: milliseconds since 1970, or text such as 2013-01-01T05:00:00Z.  "
     "[default: the time of sending]",
@@ -59,21 +75,18 @@ def produce(
     *,
     topic: str,
     file: Path,
-    key_field: str | None,
-    timestamp_field: str | None,
+    key_field: Field | None,
+    timestamp_field: Field | None,
     partitions: int,
     url: str,
     data_dir: Path | None,
 ) -> None:
     """Append the lines of a file to TOPIC.
 
-    Each line is one JSON value and is kept byte for byte; blank lines are left out. The topic is made if there is none. A line
-    that is not JSON ends the command after the lines before it have been sent.
+    Each line is one JSON value and is kept byte for byte; blank lines are left out. The topic is made if there is none.
+    A line that is not JSON ends the command after the lines before it have been sent.
     """
-    reader = Reader(
-        key=Field(key_field) if key_field else None, timestamp=Field(timestamp_field) if timestamp_field else None
-    )
-
+    reader = Reader(key=key_field, timestamp=timestamp_field)
     started = time.monotonic()
 
     with (
@@ -86,13 +99,8 @@ def produce(
         try:
             bad = sender.send_all(reader.batches(stream, limit=access.batch_size))
         except KeyboardInterrupt:
-            note(sender.told())
-            raise
-
-    if bad is not None:
-        name = "standard input" if str(file) == "-" else str(file)
-        message = f"{name}, line {bad.number}: {bad.reason} ({sender.told()})"
-        raise CommandError(message)
+            message = f"interrupted ({sender.interrupt()})"
+            raise CommandError(message, exit_code=INTERRUPTED) from None
 
     for text in reader.oddities():
         warning(text)
@@ -102,6 +110,10 @@ def produce(
         and context.get_parameter_source("partitions") is ParameterSource.COMMANDLINE
     ):
         warning(f"topic {topic} was there already, with {sender.partitions} partitions; --partitions had no effect")
+
+    if bad is not None:
+        message = f"{source_of(file)}, line {bad.number}: {bad.reason} ({sender.told()})"
+        raise CommandError(message)
 
     seconds = time.monotonic() - started
     say(f"sent {sender.sent:,} records to {topic} in {seconds:.1f} s ({sender.sent / max(seconds, 1e-9):,.0f}/s)")

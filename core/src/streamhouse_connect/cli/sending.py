@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
-from concurrent.futures import Future
-from typing import TYPE_CHECKING, TypeVar
+from concurrent.futures import Future, wait
+from typing import TYPE_CHECKING, Final, TypeVar
 
 import attrs
 
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
 __all__ = ["NumberedRecords", "Reader", "Sender"]
 
 T = TypeVar("T")
+
+_GRACE_SECONDS: Final = 5.0
+"""How long Ctrl-C waits to know whether the last batch has arrived."""
 
 
 @attrs.frozen
@@ -124,12 +128,25 @@ class Sender:
         self._settle()
         return bad
 
+    def interrupt(self) -> str:
+        """Wait a little for what is under way; say what has been sent."""
+        if self._under_way:
+            wait([self._under_way[1]], timeout=_GRACE_SECONDS)
+
+        if self._under_way and self._under_way[1].done():
+            with contextlib.suppress(CommandError):
+                self._settle()
+
+        return self.told()
+
     def told(self) -> str:
         """Say what has been sent, and what may have been."""
         under_way = self._under_way
 
         if under_way:
-            doubt = f"lines {under_way[0].numbers[0]:,} to {under_way[0].numbers[-1]:,} may have been sent too"
+            first, last = under_way[0].numbers[0], under_way[0].numbers[-1]
+            which = f"line {first:,}" if first == last else f"lines {first:,} to {last:,}"
+            doubt = f"{which} may have been sent too"
             return f"{self._certain()}; {doubt}"
 
         return self._certain()
@@ -138,7 +155,8 @@ class Sender:
         if not self.sent:
             return "nothing was sent"
 
-        return f"{self.sent:,} records were sent, up to line {self._last_line:,}"
+        records = "1 record was" if self.sent == 1 else f"{self.sent:,} records were"
+        return f"{records} sent, up to line {self._last_line:,}"
 
     def _begin(self, batch: NumberedRecords) -> None:
         if self.partitions is None:

@@ -74,7 +74,10 @@ def serve(
     log_level: str,
     log_format: str,
 ) -> None:
-    """Run the REST API, the embedded broker and the connectors, until Ctrl-C."""
+    """Run the REST API, the broker and the connectors.
+
+    All of it is one process. Ctrl-C or SIGTERM lets the connectors write what they hold, and ends it.
+    """
     server = _import_server()
     configure_logging(level=log_level, style=log_format)
 

@@ -117,7 +117,10 @@ def describe_topic(*, name: str, url: str, data_dir: Path | None, output: str) -
 @url_option
 @data_dir_option
 def delete_topic(*, name: str, url: str, data_dir: Path | None) -> None:
-    """Delete the topic NAME with its records, unless a connector reads it."""
+    """Delete the topic NAME with its records.
+
+    A topic that a connector reads is not deleted.
+    """
     with open_access(url=url, data_dir=data_dir) as access:
         access.delete(name)
 

@@ -9,7 +9,7 @@ import click
 import msgspec
 
 from streamhouse_connect import ConfigError, MemoryBroker, Problem, StreamHouseError, Worker
-from streamhouse_connect.cli.bodies import json_file, read_body
+from streamhouse_connect.cli.bodies import BadBodyError, json_file, read_body, source_of
 from streamhouse_connect.cli.failures import USAGE, CommandError
 from streamhouse_connect.cli.output import output_option, print_json, say, warning
 
@@ -28,9 +28,10 @@ class _Verdict:
 @click.argument("files", nargs=-1, required=True, type=json_file)
 @output_option
 def validate(*, files: tuple[Path, ...], output: str) -> None:
-    """Check the connectors defined in FILES, all problems at once.
+    """Check definitions of connectors.
 
-    This needs no server and calls no destination; the connectors' plugins have to be installed here.
+    Everything that is wrong with those in FILES is told at once. This needs no server and calls no destination; the
+    connectors' plugins have to be installed here.
     """
     worker = Worker(MemoryBroker())
     verdicts = [_judge(worker, file) for file in files]
@@ -48,17 +49,16 @@ def validate(*, files: tuple[Path, ...], output: str) -> None:
 
 
 def _judge(worker: Worker, file: Path) -> _Verdict:
-    try:
-        body = read_body(file)
-        warnings = worker.validate(body.parsed)
-    except CommandError as error:
-        return _Verdict(str(file), valid=False, problems=(Problem("", str(error).removeprefix(f"{file}: ")),))
-    except ConfigError as error:
-        return _Verdict(str(file), valid=False, problems=error.problems)
-    except StreamHouseError as error:
-        return _Verdict(str(file), valid=False, problems=(Problem("", str(error)),))
+    name = source_of(file)
 
-    return _Verdict(body.source, valid=True, warnings=tuple(warnings))
+    try:
+        return _Verdict(name, valid=True, warnings=tuple(worker.validate(read_body(file).parsed)))
+    except BadBodyError as error:
+        return _Verdict(name, valid=False, problems=(Problem("", error.reason),))
+    except ConfigError as error:
+        return _Verdict(name, valid=False, problems=error.problems)
+    except StreamHouseError as error:
+        return _Verdict(name, valid=False, problems=(Problem("", str(error)),))
 
 
 def _tell(verdict: _Verdict) -> None:
