@@ -9,7 +9,7 @@ A load that fails has written nothing. Who calls decides what happens then; this
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+import contextlib
 from typing import TYPE_CHECKING, Final
 
 import psycopg
@@ -38,16 +38,18 @@ if TYPE_CHECKING:
 __all__ = ["Session", "StaleCatalogue"]
 
 # Times without a zone are read as UTC, whatever the server's default; what is committed is on disk, whatever the user's
-# default; a statement that is abandoned ends soon.
+# default.
 _SETTINGS: Final = """
 SELECT set_config('TimeZone', 'UTC', false),
        set_config('statement_timeout', %(timeout)s, false),
        set_config('lock_timeout', %(timeout)s, false),
        set_config('idle_in_transaction_session_timeout', %(timeout)s, false),
-       set_config('client_connection_check_interval', '5s', false),
        set_config('synchronous_commit', CASE current_setting('synchronous_commit')
                                         WHEN 'off' THEN 'on' ELSE current_setting('synchronous_commit') END, false)
 """
+
+# The transaction of a connection that was dropped ends within seconds, and its locks with it.
+_NOTICE_LOSS: Final = "SET client_connection_check_interval = '5s'"
 
 
 class StaleCatalogue(Exception):  # noqa: N818 - it is the catalogue that is stale
@@ -90,6 +92,9 @@ class Session:
         try:
             with session._translated():
                 await connection.execute(_SETTINGS, {"timeout": timeout})
+
+            with contextlib.suppress(psycopg.errors.InvalidParameterValue):  # not every platform can
+                await connection.execute(_NOTICE_LOSS)
         except BaseException:
             await session.close()
             raise
@@ -218,7 +223,7 @@ class Session:
 
             raise RejectedRecords({load.indexes[cause.line - 1]: reason(error, cause)}) from None
 
-    @contextmanager
+    @contextlib.contextmanager
     def _translated(self, *, count: int = 0) -> Iterator[None]:
         """Raise the runtime's errors; `count` is the number of records that the statements are about."""
         try:

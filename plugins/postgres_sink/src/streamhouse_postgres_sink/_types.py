@@ -35,6 +35,10 @@ _EPOCHS: Final = re.compile(rb"\n[-0-9]")
 _HEX_PREFIX: Final = "\\x"
 _MAX_DIMENSIONS: Final = 6
 """PostgreSQL's MAXDIM."""
+# Seconds reach to the year 5138, milliseconds begin in 1973; what is larger would be nanoseconds.
+_MILLISECONDS: Final = 10**11
+_MICROSECONDS: Final = 10**14
+_NO_EPOCH: Final = 10**17
 _BEGINNING: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 _text = msgspec.json.Decoder(str).decode
@@ -168,18 +172,16 @@ def _content(kind: Kind, raw: bytes) -> bytes | None:
 
 
 def _instant(raw: bytes) -> bytes:
-    number = Decimal(raw.decode())
-    size = abs(number)
-
-    # Seconds reach to the year 5138, milliseconds from 1973 on; 100 quadrillion and more would be nanoseconds.
-    scale = 1_000_000 if size < 10**11 else 1_000 if size < 10**14 else 1
-
-    if size >= 10**17:
-        raise Unstorable("is no epoch in seconds, milliseconds or microseconds")
-
     try:
+        number = Decimal(raw.decode())
+        size = number.copy_abs()
+
+        if size >= _NO_EPOCH:
+            raise Unstorable("is no epoch in seconds, milliseconds or microseconds")
+
+        scale = 1_000_000 if size < _MILLISECONDS else 1_000 if size < _MICROSECONDS else 1
         moment = _BEGINNING + timedelta(microseconds=int(number * scale))
-    except OverflowError:
+    except ArithmeticError:
         raise Unstorable("is an epoch outside the years 1 to 9999") from None
 
     return moment.isoformat().encode()

@@ -25,6 +25,7 @@ _SCHEME: Final = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]{0,20})://")
 _HOST: Final = re.compile(r"(?:\[(?P<v6>[^\]]*)\]|(?P<name>[^:\[\]]*))(?::(?P<port>[0-9]*))?")
 _PARAMETER: Final = re.compile(r"[a-z_]{1,40}")
 
+_MAX_PORT: Final = 65535
 _PARAMETERS: Final = frozenset(
     {
         "application_name",
@@ -60,6 +61,10 @@ def troubles_with(url: SecretUrl) -> Iterator[str]:
         yield f"must start with postgresql:// or postgres://{seen}"
         return
 
+    if not url.reveal().isprintable():
+        yield "holds a character that can't be printed; percent-encode it"
+        return
+
     try:
         read = conninfo_to_dict(url.reveal())
     except (psycopg.Error, UnicodeError, ValueError):
@@ -67,7 +72,7 @@ def troubles_with(url: SecretUrl) -> Iterator[str]:
         return
 
     shown, _, query = url.masked().partition("?")
-    names = [unquote(pair.partition("=")[0]) for pair in query.split("&")] if query else []
+    names = [pair.partition("=")[0] for pair in query.split("&")] if query else []  # as written: so they are masked
 
     for name in names:
         if name not in _PARAMETERS:
@@ -111,6 +116,10 @@ def _wrong_values(read: Mapping[str, object]) -> Iterator[str]:
     for name, choices in _CHOICES.items():
         if name in read and read[name] not in choices:
             yield f"has a {name} that does not exist; there are {', '.join(choices)}"
+
+    for port in str(read.get("port", "")).split(","):
+        if port and not (re.fullmatch(r"[0-9]{1,5}", port) and 0 < int(port) <= _MAX_PORT):
+            yield f"has a port that is not a number from 1 to {_MAX_PORT}"
 
     seconds = str(read.get("connect_timeout", "10"))
 

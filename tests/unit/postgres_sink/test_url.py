@@ -1,0 +1,93 @@
+from __future__ import annotations
+
+import pytest
+
+from streamhouse_connect import SecretUrl
+from streamhouse_postgres_sink._url import connection_parameters, place, troubles_with
+
+
+def troubles(url: str) -> list[str]:
+    return list(troubles_with(SecretUrl(url)))
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://user:secret@host:5432/database",
+        "postgres://host/database",
+        "postgresql:///database",
+        "postgresql://[::1]:5432/database",
+        "postgresql://user:s%40%2F%3Acret@one:1,two:2/database?target_session_attrs=read-write",
+        "postgresql://user:p?w@host/database",
+        "postgresql://host/db?password=secret&sslmode=verify-full&sslrootcert=system&application_name=a@b&connect_timeout=3",
+    ],
+)
+def test_a_url_of_postgresql_is_accepted(url: str):
+    """Under both of its schemes, with several hosts, and with the parameters that are harmless."""
+    assert not troubles(url)
+
+
+@pytest.mark.parametrize(
+    ("url", "trouble"),
+    [
+        ("mysql://u:hunter2@host/db", "starts with mysql://"),
+        ("host=localhost password=hunter2", "must start with postgresql://"),
+        ("jdbc:postgresql://host/db", "must start with"),
+        ("postgresql://u:hunter2%zz@host/db", "percent-encode"),
+        ("postgresql://host/db\x00?sslmode=disable", "can't be printed"),
+        ("postgresql://host/db?host=evil", "the parameter host"),
+        ("postgresql://host/db?hostaddr=1.2.3.4", "the parameter hostaddr"),
+        ("postgresql://host/db?user=postgres", "the parameter user"),
+        ("postgresql://host/db?options=-csearch_path%3Dx", "the parameter options"),
+        ("postgresql://host/db?passfile=/root/.pgpass", "the parameter passfile"),
+        ("postgresql://host/db?service=x", "the parameter service"),
+        ("postgresql://host/db?sslkey=/root/key", "the parameter sslkey"),
+        ("postgresql://host/db?passw%6Frd=hunter2", "a parameter that is not allowed"),
+        ("postgresql://us?er:hunter2@host/db", "a parameter that is not allowed"),
+        ("postgresql://u:hunter2@evil/x@host/db", "two ways"),
+        ("postgresql://u:hunter2@evil@host/db", "two ways"),
+        ("postgresql://u:12345/hunter2@host/db", "two ways"),
+        ("postgresql://host:abc/db", "two ways"),
+        ("postgresql://host:70000/db", "has a port"),
+        ("postgresql://host:0/db", "has a port"),
+        ("postgresql://host/db?sslmode=on", "sslmode that does not exist"),
+        ("postgresql://host/db?target_session_attrs=x", "target_session_attrs that does not exist"),
+        ("postgresql://host/db?connect_timeout=0", "connect_timeout"),
+        ("postgresql://host/db?connect_timeout=forever", "connect_timeout"),
+    ],
+)
+def test_what_is_wrong_with_a_url_is_said_without_its_password(url: str, trouble: str):
+    """What would move the connection elsewhere, or wait for ever, is wrong too."""
+    said = "; ".join(troubles(url))
+    assert trouble in said
+    assert "hunter2" not in said
+    assert "12345" not in said
+
+
+def test_a_stored_password_cannot_be_sent_to_another_host():
+    """A masked URL that was altered so that libpq reads another host than everybody else is refused."""
+    stored = SecretUrl("postgresql://u:hunter2@good/db")
+    sent_back = SecretUrl("postgresql://u:********@evil/x@good/db")
+    restored = sent_back.restored(stored)
+    assert restored is None or list(troubles_with(restored))
+
+
+def test_parameters_never_wait_for_ever():
+    """Unless the URL says otherwise, connecting takes 10 s at most and a silent peer is noticed."""
+    parameters = connection_parameters(SecretUrl("postgresql://u:p@h/d"))
+    assert parameters["connect_timeout"] == "10"
+    assert int(parameters["keepalives_idle"]) < 60
+    assert connection_parameters(SecretUrl("postgresql://h/d?connect_timeout=3"))["connect_timeout"] == "3"
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("postgresql://u:p@h:1/d?sslmode=disable", "h:1/d"),
+        ("postgresql://h1,h2/d", "h1,h2/d"),
+        ("postgresql://", "the local server"),
+    ],
+)
+def test_messages_name_the_place_and_nobody(url: str, shown: str):
+    """Host, port and database, but no user and no password."""
+    assert place(SecretUrl(url)) == shown
