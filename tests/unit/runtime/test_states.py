@@ -1,26 +1,8 @@
-"""States and how a connector's follows from its tasks'."""
+"""States and how they are reported."""
 
 import pytest
 
 from streamhouse_connect import State
-from streamhouse_connect.runtime.states import combine
-
-
-@pytest.mark.parametrize(
-    ("states", "expected"),
-    [
-        ([], State.STOPPED),
-        ([State.RUNNING], State.RUNNING),
-        ([State.FAILED, State.FAILED], State.FAILED),
-        ([State.FAILED, State.RUNNING], State.DEGRADED),
-        ([State.RETRYING, State.RUNNING], State.RETRYING),
-        ([State.STARTING, State.RUNNING], State.STARTING),
-        ([State.PAUSED, State.PAUSED], State.PAUSED),
-    ],
-)
-def test_a_connector_is_what_its_tasks_are(states: list[State], expected: State) -> None:
-    """The state that an operator has to know about wins."""
-    assert combine(states) is expected
 
 
 @pytest.mark.parametrize("state", list(State))

@@ -1,14 +1,11 @@
-"""The states of connectors and tasks: what is wanted, what is, and how the one follows the other. Pure."""
+"""The states of connectors and tasks, and how they are reported."""
 
 from __future__ import annotations
 
 import enum
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
-if TYPE_CHECKING:
-    from collections.abc import Collection
-
-__all__ = ["State", "combine"]
+__all__ = ["State"]
 
 
 class State(enum.Enum):
@@ -33,16 +30,3 @@ class State(enum.Enum):
 
 
 _REPORTED: Final = frozenset({State.PAUSED, State.STOPPED, State.FAILED})
-
-_WORST_FIRST: Final = (State.STARTING, State.STOPPING, State.RETRYING, State.RUNNING, State.PAUSED, State.STOPPED)
-
-
-def combine(states: Collection[State]) -> State:
-    """Return a connector's state from its tasks'."""
-    if not states:
-        return State.STOPPED
-
-    if State.FAILED in states:
-        return State.FAILED if set(states) == {State.FAILED} else State.DEGRADED
-
-    return next(state for state in _WORST_FIRST if state in states)

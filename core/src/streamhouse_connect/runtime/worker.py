@@ -185,7 +185,8 @@ class Worker:
 
     async def connectors(self) -> list[ConnectorInfo]:
         """Return every connector, by name."""
-        return [await self.get(name) for name in sorted(self._running)]
+        running = [self._running[name] for name in sorted(self._running)]
+        return [await look(each, self.broker) for each in running]
 
     async def get(self, name: str) -> ConnectorInfo:
         """Return one connector.
