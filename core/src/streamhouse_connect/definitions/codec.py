@@ -22,7 +22,6 @@ class _Stored(msgspec.Struct, forbid_unknown_fields=True):
     uid: str
     epoch: int
     target: TargetState
-    topic_ids: dict[str, str]
     created_at: datetime
     updated_at: datetime
 
@@ -40,7 +39,6 @@ def encode(definition: Definition) -> bytes:
         uid=definition.uid,
         epoch=definition.epoch,
         target=definition.target,
-        topic_ids=dict(definition.topic_ids),
         created_at=definition.created_at,
         updated_at=definition.updated_at,
     )
@@ -68,7 +66,6 @@ def decode(text: bytes) -> Definition:
         uid=stored.uid,
         epoch=stored.epoch,
         target=stored.target,
-        topic_ids=stored.topic_ids,
         created_at=stored.created_at,
         updated_at=stored.updated_at,
     )

@@ -36,8 +36,6 @@ class Definition:
     uid: str
     epoch: int = 0
     target: TargetState = TargetState.RUNNING
-    topic_ids: Mapping[str, str] = attrs.field(factory=dict)
-    """Each topic's id when the connector first met it."""
     created_at: datetime
     updated_at: datetime
 

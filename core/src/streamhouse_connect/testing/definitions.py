@@ -40,7 +40,6 @@ def make_definition(name: str = "orders-to-files", *, uid: str = "uid-1") -> Def
         uid=uid,
         epoch=3,
         target=TargetState.PAUSED,
-        topic_ids={"orders": "id-1"},
         created_at=datetime(2026, 2, 10, 14, 0, 0, 123456, tzinfo=UTC),
         updated_at=datetime(2026, 2, 11, 14, tzinfo=timezone(timedelta(hours=-5))),
     )
