@@ -30,6 +30,9 @@ __all__ = ["Outbox"]
 
 _COMMIT_INTERVAL: Final = 0.1
 
+_LANDING_SECONDS: Final = 5.0
+"""The end of a flush, or its second half if that is shorter, in which nothing is launched any more."""
+
 
 @attrs.define(eq=False)
 class Outbox:
@@ -89,18 +92,24 @@ class Outbox:
         self.wake.set()
 
     async def flush(self, partitions: Collection[TopicPartition], within: float) -> None:
-        """Write all that waits of these partitions; what the destination has not taken in time is given up."""
+        """Write all that waits of these partitions; what the destination has not taken in time is given up.
+
+        What still waits near the end is not begun: a write that is cut off may have happened, and would be repeated.
+        """
         deadline = self.clock() + within
+        last_launch = deadline - min(within / 2, _LANDING_SECONDS)
         self._flushing = frozenset(partitions)
 
         while self.failure is None and any(self.batcher.lowest(tp) is not None for tp in partitions):
-            self.launch()
-            left = deadline - self.clock()
+            now = self.clock()
 
-            if left <= 0 or not self._flights:
+            if now < last_launch:
+                self.launch()
+
+            if now >= deadline or not self._flights:
                 break
 
-            await asyncio.wait(self._flights, timeout=left, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait(self._flights, timeout=deadline - now, return_when=asyncio.FIRST_COMPLETED)
 
         self._flushing = frozenset()
 
