@@ -112,8 +112,12 @@ class DataDirAccess:
         try:
             self._run(self._broker.open())
         except ConflictError as error:
+            self._runner.close()
             message = f"{error}; if that is a server, leave out --data-dir or name the server with --url"
             raise CommandError(message) from error
+        except BaseException:
+            self._runner.close()
+            raise
 
         return self
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["BadBodyError", "Body", "json_file", "read_body", "source_of"]
 
 _LARGEST: Final = 1 << 20
+_MOST_DIGITS: Final = 1000
 
 json_file = click.Path(exists=True, dir_okay=False, allow_dash=True, path_type=Path)
 """A file with a connector's definition; - is standard input."""
@@ -77,7 +78,7 @@ def read_body(file: Path) -> Body:
 
     try:
         text = raw.decode("utf-8-sig")
-        parsed = json.loads(text, object_pairs_hook=_object, parse_constant=_constant)
+        parsed = json.loads(text, object_pairs_hook=_object, parse_constant=_constant, parse_int=_integer)
     except json.JSONDecodeError as error:
         raise BadBodyError(source, f"line {error.lineno}, column {error.colno}: not JSON: {error.msg}") from None
     except UnicodeDecodeError as error:
@@ -109,3 +110,11 @@ def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
 def _constant(name: str) -> object:
     message = f"not JSON: {name} is no value"
     raise ValueError(message)
+
+
+def _integer(digits: str) -> int:
+    if len(digits) > _MOST_DIGITS:
+        message = f"a number has {len(digits):,} digits, which no option takes"
+        raise ValueError(message)
+
+    return int(digits)

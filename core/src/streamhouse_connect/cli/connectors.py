@@ -192,7 +192,8 @@ def _describe(connector: views.Connector) -> None:
         ("updated", connector.updated_at),
     ]
     fields += [(f"task {task.id}", f"{task.state}: {task.error}") for task in status.tasks if task.error]
-    fields += [(key, _wire(value)) for key, value in connector.config.items()]
+    fields += [("warning", text) for text in connector.warnings]
+    fields += [(f"config.{key}", _wire(value)) for key, value in connector.config.items()]
     print_fields(fields)
 
     if status.partitions:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
@@ -17,6 +18,7 @@ _MILLISECOND: Final = dt.timedelta(milliseconds=1)
 _LATEST: Final = 253_402_300_799_999
 """The end of the year 9999."""
 
+_NAME: Final = re.compile(r'[^"\\\x00-\x1f]+')
 _ABSENT: Final = msgspec.Raw(b"null")
 
 
@@ -24,16 +26,23 @@ class Field:
     """A field of JSON objects by its path, such as `order_id` or `customer.id`."""
 
     def __init__(self, path: str) -> None:
+        """Prepare to find a field.
+
+        :raises ValueError: if that is no path.
+        """
         self.path = path
         self._names = path.split(".")
         shape: Any = msgspec.Raw
 
+        if not all(_NAME.fullmatch(name) for name in self._names):
+            message = f"{path!r} is no field; write order_id, or customer.id for a field of a field"
+            raise ValueError(message)
+
         for name in reversed(self._names):
             optional = shape if shape is msgspec.Raw else shape | None
             default = _ABSENT if shape is msgspec.Raw else None
-            shape = msgspec.defstruct(
-                "_Level", [("value", optional, msgspec.field(name=name, default=default))], gc=False
-            )
+            column = ("value", optional, msgspec.field(name=name, default=default))
+            shape = msgspec.defstruct("_Level", [column], gc=False)
 
         self._decode: Callable[[bytes], Any] = msgspec.json.Decoder(shape).decode
 
@@ -91,7 +100,7 @@ def timestamp(text: bytes) -> int | None:
 
 
 def _parse(text: str) -> int:
-    if text.isdecimal():
+    if text.isascii() and text.isdecimal():
         return int(text)
 
     moment = dt.datetime.fromisoformat(text)

@@ -75,8 +75,8 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     if is_terminal():
         from streamhouse_connect.cli.terminal import print_rich_table  # noqa: PLC0415 - rich is slow to import
 
-        print_rich_table(columns, cells)
-        return
+        if print_rich_table(columns, cells):
+            return
 
     lines = [[column.upper() for column in columns], *cells]
     widths = [max(len(line[index]) for line in lines) for index in range(len(columns))]
@@ -87,11 +87,18 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
 
 def print_fields(fields: Sequence[tuple[str, str]]) -> None:
     """Print names and values, one pair a line; pairs without a value are left out."""
-    shown = [(name, value) for name, value in fields if value]
-    width = max((len(name) for name, _ in shown), default=0)
+    shown = [(clean(name), clean(value)) for name, value in fields if value]
+
+    if is_terminal():
+        from streamhouse_connect.cli.terminal import print_rich_fields  # noqa: PLC0415 - rich is slow to import
+
+        if print_rich_fields(shown):
+            return
+
+    width = max((len(name) for name, _ in shown), default=0) + 1
 
     for name, value in shown:
-        click.echo(f"{click.style(f'{clean(name)}:'.ljust(width + 1), dim=True)} {clean(value)}")
+        click.echo(f"{f'{name}:'.ljust(width)} {value}")
 
 
 def output_option(command: Callable[..., None]) -> Callable[..., None]:

@@ -29,14 +29,10 @@ __all__ = ["produce"]
 
 
 def _field(_context: click.Context, _option: click.Parameter, path: str | None) -> Field | None:
-    if path is None:
-        return None
-
-    if not all(path.split(".")):
-        message = f"{path!r} is no field; write order_id, or customer.id for a field of a field"
-        raise click.BadParameter(message)
-
-    return Field(path)
+    try:
+        return Field(path) if path is not None else None
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from None
 
 
 @click.command

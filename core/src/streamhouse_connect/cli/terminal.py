@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Final, Self
 
 from rich import box
 from rich.console import Console
@@ -26,9 +26,14 @@ if TYPE_CHECKING:
 
     from streamhouse_connect.cli.demo_view import Snapshot
 
-__all__ = ["DemoBars", "ProgressBar", "print_rich_table"]
+__all__ = ["DemoBars", "ProgressBar", "print_rich_fields", "print_rich_table"]
 
-_STYLES = {
+_READABLE: Final = 16
+"""A column that is folded is no narrower than this."""
+
+_GAP: Final = 3
+
+_STYLES: Final = {
     "running": "green",
     "paused": "yellow",
     "stopped": "bright_black",
@@ -42,9 +47,9 @@ _STYLES = {
 """Words that have a colour wherever they stand alone in a cell."""
 
 
-def print_rich_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Print a table; what a cell holds is text, never markup."""
-    table = Table(box=box.SIMPLE_HEAD, header_style="bold", pad_edge=False)
+def print_rich_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> bool:
+    """Print a table, unless the terminal is too narrow for it; what a cell holds is text, never markup."""
+    table = Table(box=box.SIMPLE_HEAD, header_style="bold", pad_edge=False, padding=(0, 2, 0, 0))
 
     for index, column in enumerate(columns):
         is_number = bool(rows) and all(row[index].replace(",", "").isdecimal() for row in rows if row[index])
@@ -53,7 +58,31 @@ def print_rich_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> N
     for row in rows:
         table.add_row(*(Text(cell, style=_STYLES.get(cell, "")) for cell in row))
 
-    Console(highlight=False).print(table)
+    widths = [max(map(len, cells)) for cells in zip(columns, *rows, strict=True)]
+    needs = widths[0] + sum(min(width, _READABLE) + _GAP for width in widths[1:])
+    return _print_fitting(table, needs=needs)
+
+
+def print_rich_fields(fields: Sequence[tuple[str, str]]) -> bool:
+    """Print names and values, unless the terminal is too narrow; a long value is folded under its beginning."""
+    grid = Table.grid(padding=(0, 2))
+    grid.add_column(no_wrap=True)
+    grid.add_column(overflow="fold")
+
+    for name, value in fields:
+        grid.add_row(Text(name, style="bright_black"), Text(value, style=_STYLES.get(value, ""), overflow="fold"))
+
+    return _print_fitting(grid, needs=max((len(name) for name, _ in fields), default=0) + _READABLE)
+
+
+def _print_fitting(table: Table, *, needs: int) -> bool:
+    console = Console(highlight=False)
+
+    if needs > console.width:
+        return False
+
+    console.print(table)
+    return True
 
 
 class ProgressBar:
