@@ -106,7 +106,7 @@ def test_an_error_about_no_record_is_said_in_postgresqls_words():
     ],
 )
 def test_a_refused_connection_waits_or_needs_somebody(text: str, kind: type[Exception], remedy: str):
-    """libpq gives no SQLSTATE here, only text."""
+    """There is no SQLSTATE here, only text."""
     found = cannot_connect(psycopg.OperationalError(text), place="h/d")
     assert type(found) is kind
     assert remedy in str(found)

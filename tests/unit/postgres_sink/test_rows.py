@@ -122,6 +122,7 @@ def test_all_that_are_no_json_objects_are_rejected_at_once():
         (Column("c", "timestamptz", Kind.INSTANT), "1e999999999999999999999"),
         (Column("c", "timestamptz", Kind.INSTANT), "-99999999999999999"),
         (Column("c", "int[]", is_array=True), "[[[[[[[1]]]]]]]"),
+        (Column("c", "int[]", is_array=True), "{}"),
     ],
 )
 def test_a_cell_that_cannot_be_stored_rejects_its_record(column: Column, value: str):

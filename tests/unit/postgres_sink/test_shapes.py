@@ -40,6 +40,13 @@ def test_only_defaults_tell_inserted_records_apart():
     assert groups(*records, update=False) == [("id a", [0, 1]), ("id b", [2, 3])]
 
 
+def test_a_group_says_whether_its_records_differ():
+    """Only then has NULL to be filled in."""
+    shapes = Shapes(COLUMNS, key=[], update=False)
+    plan = shapes.plan(decode([b'{"id":1}', b'{"id":2,"a":1}', b'{"b":1}']).records)
+    assert [group.is_ragged for group in plan.groups] == [True, False]
+
+
 def test_fields_without_a_column_are_counted():
     """Those of columns that PostgreSQL fills by itself are no unknown fields, but are not written either."""
     shapes = Shapes(COLUMNS, key=[], update=False)

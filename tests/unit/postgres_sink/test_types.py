@@ -46,7 +46,7 @@ def test_text_in_a_column_of_time_is_left_to_postgresql():
 
 @pytest.mark.parametrize(("value", "stored"), [("aGk=", "\\x6869"), ("", "\\x"), ("\\x6869", "\\x6869")])
 def test_bytes_are_base64_or_hex(value: str, stored: str):
-    """Hex if it starts with \\x, which base64 can't."""
+    """Hex if it starts with a backslash and an x, which base64 can't."""
     assert text(Column("c", "bytea", Kind.BYTES), value) == stored
 
 

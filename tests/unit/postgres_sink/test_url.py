@@ -69,7 +69,7 @@ def test_a_stored_password_cannot_be_sent_to_another_host():
     stored = SecretUrl("postgresql://u:hunter2@good/db")
     sent_back = SecretUrl("postgresql://u:********@evil/x@good/db")
     restored = sent_back.restored(stored)
-    assert restored is None or list(troubles_with(restored))
+    assert not isinstance(restored, SecretUrl) or list(troubles_with(restored))
 
 
 def test_parameters_never_wait_for_ever():

@@ -110,7 +110,7 @@ async def read_table(connection: AsyncConnection, name: TableName) -> Table:
                 kind=Kind.of(base),
                 is_array=is_array,
                 delimiter=delimiter,
-                has_default=has_default,
+                has_default=has_default or kind == "v",  # the table's below
                 is_writable=is_writable,
             )
             for name, type_, base, is_array, delimiter, has_default, is_writable in columns

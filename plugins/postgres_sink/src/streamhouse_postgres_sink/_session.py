@@ -156,7 +156,7 @@ class Session:
                 await self._connection.execute(self._statements.insert_defaults(len(group.indexes)))
                 continue
 
-            load = Load(decoded, Lines(group.columns, fill=len(groups) > 1), group.indexes)
+            load = Load(decoded, Lines(group.columns, fill=group.is_ragged), group.indexes)
 
             if rejected:  # nothing will be written: only collect what else is wrong
                 rejected.update(load.rejected())
@@ -173,7 +173,7 @@ class Session:
     async def _load_staged(self, decoded: Decoded, groups: Sequence[Group]) -> None:
         columns = self._shapes.union(groups)
         names = [column.name for column in columns]
-        lines = Lines(columns, fill=len(groups) > 1)
+        lines = Lines(columns, fill=len(groups) > 1 or groups[0].is_ragged)
         statement = self._statements.copy_to_stage(names)
         shapes = [group.names for group in groups]
         load = Load(decoded, lines, range(len(decoded.records)), tails(groups, shapes=shapes))

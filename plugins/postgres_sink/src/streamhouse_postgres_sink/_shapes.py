@@ -35,6 +35,8 @@ class Group:
     columns: tuple[Column, ...]
     """In the order of the table; may be none, then rows are made of defaults."""
     indexes: Sequence[int]
+    is_ragged: bool = False
+    """Some of the records lack some of the columns: NULL stands for what they lack."""
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -90,7 +92,10 @@ class Shapes:
             members.setdefault(shape.group, []).append(index)
             present.setdefault(shape.group, set()).add(shape.present)
 
-        groups = tuple(Group(self._in_order(frozenset().union(*present[k])), members[k]) for k in members)
+        groups = tuple(
+            Group(self._in_order(frozenset().union(*present[k])), members[k], is_ragged=len(present[k]) > 1)
+            for k in members
+        )
         rejected = {index: _lack(shape) for index, shape in enumerate(shapes) if shape.lacks}
         return Plan(groups, sum(shape.unknown for shape in shapes), rejected)
 

@@ -21,8 +21,8 @@ __all__ = ["PostgresSink"]
 
 T = TypeVar("T")
 
-_MARGIN: Final = 5.0
-"""Seconds that the server has to give a statement up by itself before the connection is dropped."""
+_PATIENCE: Final = 1.25
+"""The server gives a statement up in time; if it does not, after this many times that time we do."""
 
 
 class PostgresSink(Sink[PostgresConfig]):
@@ -102,7 +102,7 @@ class PostgresSink(Sink[PostgresConfig]):
         task = asyncio.ensure_future(work)
 
         try:
-            await asyncio.wait({task}, timeout=self.config.write_timeout_ms / 1000 + _MARGIN)
+            await asyncio.wait({task}, timeout=self.config.write_timeout_ms / 1000 * _PATIENCE)
         finally:
             if not task.done():
                 await self.close()

@@ -97,7 +97,7 @@ class Unstorable(Exception):  # noqa: N818 - it is the value that is
 def is_plain(column: Column, cells: bytes) -> bool:
     """True if no cell has to be converted. Before each of the cells stands a newline; may be false for nothing."""
     if column.is_array:
-        return b"\n[" not in cells
+        return b"\n[" not in cells and b"\n{" not in cells
 
     match column.kind:
         case Kind.TEXT:
@@ -121,6 +121,9 @@ def converted(column: Column, cell: msgspec.Raw) -> bytes | msgspec.Raw:
         return cell
 
     if column.is_array:
+        if raw.startswith(b"{"):  # {} would be an empty array
+            raise Unstorable("is an object, not a list")
+
         return escaped(_array(column, raw).encode()) if raw.startswith(b"[") else cell
 
     content = _content(column.kind, raw)

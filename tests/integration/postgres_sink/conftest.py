@@ -1,0 +1,132 @@
+"""Sinks against a database of each major version."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from typing import Any, cast
+
+import attrs
+import psycopg
+import pytest
+from psycopg.sql import SQL, Identifier
+
+from services import Database, Postgres, Service
+from streamhouse_connect import Batch, SecretUrl
+from streamhouse_connect.testing import make_batch, make_context
+from streamhouse_postgres_sink import PostgresConfig, PostgresSink
+
+_DISCONNECT = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s"
+_SCHEMAS = "SELECT nspname FROM pg_namespace WHERE nspname !~ '^(pg_|information_schema)'"
+
+Row = tuple[Any, ...]
+
+
+@attrs.frozen
+class Sql:
+    """The database, as somebody else uses it."""
+
+    url: str
+    server: Postgres
+
+    def run(self, statement: str, *parameters: object) -> list[Row]:
+        """Run a statement in a connection and a transaction of its own; return its rows, if it has any."""
+        with psycopg.connect(self.url) as connection:
+            connection.execute("SET TimeZone = 'Asia/Tokyo'")
+            cursor = connection.execute(statement.encode(), parameters or None)
+            return cursor.fetchall() if cursor.description else []
+
+
+@attrs.define
+class Opened:
+    """An opened sink, and the events that it has counted."""
+
+    sink: PostgresSink
+    counts: Counter[str]
+
+    async def write(self, *records: object) -> None:
+        """Write records: bytes as they are, anything else as JSON."""
+        await self.sink.write(batch(*records))
+
+
+OpenSink = Callable[..., Awaitable[Opened]]
+
+
+def batch(*records: object) -> Batch:
+    """Make a batch of records: bytes as they are, anything else as JSON."""
+    return make_batch([record if isinstance(record, bytes) else json.dumps(record).encode() for record in records])
+
+
+@pytest.fixture(params=[16, 18])
+def postgres_server(request: pytest.FixtureRequest, servers: Any) -> Postgres:
+    """Each of the two majors."""
+    server: Service = servers.start(("postgres", request.param), lambda: Postgres(request.param))
+    return cast("Postgres", server)
+
+
+@pytest.fixture(scope="session")
+def databases() -> dict[int, Database]:
+    """The database of each server: making one takes longer than most tests."""
+    return {}
+
+
+@pytest.fixture
+def postgres(postgres_server: Postgres, databases: dict[int, Database]) -> Iterator[Database]:
+    """A database that is emptied after each test."""
+    if postgres_server.major not in databases:
+        url = postgres_server.create_database("postgres_sink")
+        databases[postgres_server.major] = Database("postgres_sink", url, postgres_server)
+
+    database = databases[postgres_server.major]
+    yield database
+    postgres_server.start()  # the test may have killed it
+
+    with psycopg.connect(postgres_server.url, autocommit=True) as connection:
+        connection.execute(_DISCONNECT, [database.name])
+        connection.execute("ALTER DATABASE postgres_sink RESET ALL")
+
+    with psycopg.connect(database.url, autocommit=True) as connection:
+        for (schema,) in connection.execute(_SCHEMAS).fetchall():
+            connection.execute(SQL("DROP SCHEMA {} CASCADE").format(Identifier(schema)))
+
+        connection.execute("CREATE SCHEMA public")
+        connection.execute("GRANT USAGE ON SCHEMA public TO PUBLIC")
+
+
+@pytest.fixture
+def sql(postgres: Database) -> Sql:
+    return Sql(postgres.url, postgres.server)
+
+
+@pytest.fixture
+async def open_sink(postgres: Database) -> AsyncIterator[OpenSink]:
+    """Open sinks: upserts into `orders` by `id`, unless said otherwise."""
+    opened: list[PostgresSink] = []
+
+    async def open_one(
+        *,
+        url: str | None = None,
+        table: str = "orders",
+        mode: Any = "upsert",
+        key: tuple[str, ...] = ("id",),
+        timeout_ms: int = 60_000,
+    ) -> Opened:
+        config = PostgresConfig(
+            url=SecretUrl(url or postgres.url),
+            table_name=table,
+            insert_mode=mode,
+            pk_fields=key,
+            write_timeout_ms=timeout_ms,
+        )
+        assert not list(config.problems())
+        counts: Counter[str] = Counter()
+        sink = PostgresSink(config)
+        opened.append(sink)
+        await sink.open(make_context(counts=counts))
+        return Opened(sink, counts)
+
+    yield open_one
+
+    for sink in opened:
+        await sink.close()
