@@ -106,7 +106,11 @@ class Loaded:
 
     def secrets(self) -> frozenset[Secret]:
         """Return every secret that was read."""
-        values = (getattr(c, a.name) for c in self.configs.values() for a in attrs.fields(cast("type[attrs.AttrsInstance]", type(c))))
+        values = (
+            getattr(c, a.name)
+            for c in self.configs.values()
+            for a in attrs.fields(cast("type[attrs.AttrsInstance]", type(c)))
+        )
         return frozenset(value for value in values if isinstance(value, Secret))
 
 
