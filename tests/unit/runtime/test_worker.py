@@ -268,6 +268,47 @@ async def test_pause_flushes_and_resume_goes_on_exactly_there(worker: Worker, de
     assert destination.values() == [b"a", b"b", b"c"]
 
 
+@pytest.mark.parametrize("rounds", [1, 5])
+async def test_a_pause_in_a_backlog_commits_all_that_was_written(
+    worker: Worker, destination: Destination, rounds: int
+) -> None:
+    """However much still waits: after a pause nothing is written that is not committed, so that nothing comes again."""
+
+    async def before_write() -> None:
+        await asyncio.sleep(0.02)
+
+    destination.before_write = before_write
+    await produce(worker, *(b"%d" % n for n in range(500)))
+    await worker.create(body(batch_size=1))
+
+    for _ in range(rounds):
+        await asyncio.sleep(0.1)
+        info = await worker.pause("c")
+        assert info.state is State.PAUSED
+        assert info.partitions[0].committed == len(destination.records) < 500
+        await worker.resume("c")
+
+    destination.before_write = None
+    await worker.drained("c", timeout=10)
+    assert [offset for _, offset, _ in destination.records] == list(range(500))
+
+
+async def test_a_pause_while_the_destination_is_down_is_answered_as_paused(
+    worker: Worker, destination: Destination
+) -> None:
+    """What could not be flushed is read again later."""
+
+    def write(_: Batch) -> None:
+        raise RetriableError("down")
+
+    destination.on_write = write
+    await produce(worker, b"a")
+    await worker.create(body())
+    await reach(worker, State.RETRYING)
+    info = await worker.pause("c")
+    assert (info.state, info.error, info.partitions[0].committed) == (State.PAUSED, None, None)
+
+
 async def test_pause_takes_two_seconds_at_most_however_long_a_write_hangs(
     worker: Worker, destination: Destination
 ) -> None:

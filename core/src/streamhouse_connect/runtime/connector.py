@@ -90,6 +90,7 @@ class Connector(TaskObserver):
         self._restart_backoff = restart_backoff
         self._redact = redact
         self._metrics = metrics
+        self._state = snapshot.state
         self._fault: _Fault | None = None
         self._attempt = 0
         self._opened = False
@@ -232,8 +233,12 @@ class Connector(TaskObserver):
         return _Fault(state, self._redact(_describe(error)), trace, opening=not self._opened)
 
     def _report(self, state: State) -> None:
-        fault = self._fault
-        shown = fault.state if fault and state in (State.STARTING, State.RUNNING) else state
+        self._state = state
+        self._show()
+
+    def _show(self) -> None:
+        fault = None if self._state in (State.PAUSED, State.STOPPED) else self._fault
+        shown = fault.state if fault and self._state in (State.STARTING, State.RUNNING) else self._state
 
         self.snapshot = attrs.evolve(
             self.snapshot, state=shown, error=fault.error if fault else None, trace=fault.trace if fault else None
@@ -242,11 +247,12 @@ class Connector(TaskObserver):
     def _recovered(self) -> None:
         self._fault = None
         self._attempt = 0
-        self._report(State.RUNNING)
+        self._show()
 
     def opened(self, weakened: str | None) -> None:
         self._opened = True
         self.snapshot = attrs.evolve(self.snapshot, weakened=weakened)
+        self._report(State.RUNNING)
 
         if self._fault is None or self._fault.opening or self._fault.state is State.RETRYING:
             self._recovered()
@@ -262,7 +268,7 @@ class Connector(TaskObserver):
 
         if self._fault is None or self._fault.state is State.RETRYING:
             self._fault = self._as_fault(State.RETRYING, error)
-            self._report(State.RUNNING)
+            self._show()
 
     def wrote(self, records: int) -> None:  # noqa: ARG002 - that anything was written is the news
         if self._fault is not None and self._fault.state is State.FAILED:

@@ -48,6 +48,7 @@ class Outbox:
     progress: dict[TopicPartition, PartitionProgress] = attrs.field(factory=dict)
     superseded: set[TopicPartition] = attrs.field(factory=set)
     failure: BaseException | None = None
+    _over: bool = attrs.field(default=False, init=False)
     _flights: dict[asyncio.Task[None], Flight] = attrs.field(factory=dict, init=False)
     _retrying: set[int] = attrs.field(factory=set, init=False)
     _flushing: frozenset[TopicPartition] = attrs.field(default=frozenset(), init=False)
@@ -74,13 +75,17 @@ class Outbox:
 
     def launch(self) -> None:
         """Start every flight that is due and that there is room for."""
-        while self.failure is None and (lane := self.batcher.due(self.clock(), flush=self._flushing or None)):
+        while self._goes_on and (lane := self.batcher.due(self.clock(), flush=self._flushing or None)):
             flight = self.batcher.take(lane, self.clock())
             task = asyncio.create_task(self._fly(flight))
             self._flights[task] = flight
 
         if self._flushing and not any(lane.pieces for lane in self.batcher.lanes.values()):
             self._flushing = frozenset()
+
+    @property
+    def _goes_on(self) -> bool:
+        return self.failure is None and not self._over
 
     def has_read(self, ends: Mapping[TopicPartition, int]) -> bool:
         """Tell whether everything below these offsets was read."""
@@ -100,7 +105,7 @@ class Outbox:
         last_launch = deadline - min(within / 2, _LANDING_SECONDS)
         self._flushing = frozenset(partitions)
 
-        while self.failure is None and any(self.batcher.lowest(tp) is not None for tp in partitions):
+        while self._goes_on and any(self.batcher.lowest(tp) is not None for tp in partitions):
             now = self.clock()
 
             if now < last_launch:
@@ -114,7 +119,12 @@ class Outbox:
         self._flushing = frozenset()
 
     async def abandon(self, within: float = 0.0) -> None:
-        """End all flights, those that do not end by themselves within so many seconds by force."""
+        """End the run: all flights, those that do not end by themselves within so many seconds by force.
+
+        Nothing is launched from here on, not even when partitions are let go: it could not be committed any more.
+        """
+        self._over = True
+
         if self._flights and within > 0:
             await asyncio.wait(self._flights, timeout=within)
 

@@ -36,6 +36,9 @@ _POLL_SECONDS: Final = 1.0
 _THROTTLED_POLL_SECONDS: Final = 0.1
 _FAILED_GRACE_SECONDS: Final = 5.0
 
+_FLUSH_SHARE: Final = 0.75
+"""Of the time that a stop has; the rest is for the last commit, and for closing."""
+
 
 @attrs.define(eq=False)
 class Task:
@@ -114,7 +117,7 @@ class Task:
 
         try:
             await self._poll_and_launch()
-            await self._outbox.flush(self._outbox.progress, self._stop_within or 0.0)
+            await self._outbox.flush(self._outbox.progress, _FLUSH_SHARE * (self._stop_within or 0.0))
         except Exception as error:  # noqa: BLE001 - raised below, once what is durable is committed
             self._outbox.fail(error)
             grace = _FAILED_GRACE_SECONDS
