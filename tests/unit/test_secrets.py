@@ -75,6 +75,17 @@ def test_a_stored_secret_is_not_sent_somewhere_else(moved: str) -> None:
     assert [problem.field for problem in caught.value.problems] == ["config.connection.url", "config.s3.secret.key"]
 
 
+@pytest.mark.parametrize(
+    "smuggled", ["postgres://u:*@evil/x@h/d", "postgres://u:*@evil:1@h/d", "postgres://u:*@h/d?password=*@evil"]
+)
+def test_a_stored_password_does_not_move_to_another_host_by_a_second_at_sign(smuggled: str) -> None:
+    """Some client libraries end the host at the first slash, others begin it after the last @."""
+    stored = {"connection.url": "postgres://u:geheim@h/d?password=x"}
+
+    with pytest.raises(ConfigError, match="give the secret again"):
+        restore([Config], {"connection.url": smuggled.replace("*", MASK)}, stored)
+
+
 def test_a_mask_without_a_stored_secret_is_a_problem() -> None:
     """A mask is never taken for a password."""
     with pytest.raises(ConfigError, match="no secret is stored"):

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import quote, unquote, urlsplit
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
 __all__ = ["MASK", "Redactor", "Secret", "SecretUrl"]
 
@@ -83,7 +83,11 @@ class SecretUrl(Secret):
             return None
 
     def restored(self, stored: Secret) -> Secret | None:
-        """Fill in the masked passwords from `stored`; None unless both have the same scheme, user, host and port."""
+        """Fill in the masked passwords from `stored`; None unless both have the same scheme, user, host and port.
+
+        Only a password that is the mask and nothing else is filled in: next to `@host/` readers of URLs disagree on what
+        the host is, and one of them might send the password there.
+        """
         if MASK not in self._value:
             return self
 
@@ -94,9 +98,16 @@ class SecretUrl(Secret):
 
         for pattern in (_USERINFO, _QUERY):
             kept = {m["before"]: m["secret"] for m in pattern.finditer(stored.reveal())}
-            value = pattern.sub(lambda m, kept=kept: m[0].replace(MASK, kept.get(m["before"], MASK)), value)  # type: ignore[misc]  # bound default
+            value = pattern.sub(lambda m, kept=kept: _filled(m, kept), value)  # type: ignore[misc]  # bound default
 
         return SecretUrl(value) if MASK not in value else None
+
+
+def _filled(found: re.Match[str], kept: Mapping[str, str]) -> str:
+    if found["secret"] != MASK or found["before"] not in kept:
+        return found[0]
+
+    return found[0].replace(MASK, kept[found["before"]])
 
 
 class Redactor:
