@@ -1,9 +1,9 @@
 """What every test may ask for: real servers, started once, each test with a database, bucket or prefix of its own."""
 
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, closing
-from typing import Literal, NoReturn, TypeVar, cast
+from typing import Final, Literal, NoReturn, TypeVar, cast
 
 import pytest
 from hypothesis import settings
@@ -13,16 +13,22 @@ from services import (
     Database,
     Elasticsearch,
     Indices,
+    Kafka,
     Ministack,
     Postgres,
     S3Server,
     SeaweedFS,
     Service,
     ServiceUnavailableError,
+    Topics,
 )
 
 S = TypeVar("S", bound=Service)
 _FAILURES = pytest.StashKey[dict[object, str]]()
+_DOWNLOADED: Final[Mapping[str, type[Elasticsearch | Kafka]]] = {
+    "elasticsearch_server": Elasticsearch,
+    "kafka_server": Kafka,
+}
 
 settings.register_profile("tests", deadline=None, print_blob=True)  # this machine may be slow; say how to repeat
 settings.load_profile("tests")
@@ -47,11 +53,16 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     if session.config.option.collectonly:
         return
 
-    if any("elasticsearch_server" in getattr(item, "fixturenames", ()) for item in session.items):
+    needed = {name for item in session.items for name in getattr(item, "fixturenames", ())}
+
+    for fixture, server in _DOWNLOADED.items():
+        if fixture not in needed:
+            continue
+
         try:
-            Elasticsearch.install()
+            server.install()
         except ServiceUnavailableError as error:
-            session.config.stash[_FAILURES][Elasticsearch] = str(error)
+            session.config.stash[_FAILURES][server] = str(error)
 
 
 class Servers:
@@ -153,3 +164,18 @@ def elasticsearch(elasticsearch_server: Elasticsearch) -> Iterator[Indices]:
     yield Indices(prefix, elasticsearch_server)
     elasticsearch_server.start()  # the test may have killed it
     elasticsearch_server.request("DELETE", f"/{prefix}*")
+
+
+@pytest.fixture
+def kafka_server(servers: Servers) -> Kafka:
+    """A cluster of one node of Kafka 4."""
+    return servers.start(Kafka, Kafka)
+
+
+@pytest.fixture
+def kafka(kafka_server: Kafka) -> Iterator[Topics]:
+    """A prefix for the names of topics and groups on kafka_server."""
+    prefix = f"test-{secrets.token_hex(4)}-"
+    yield Topics(prefix, kafka_server)
+    kafka_server.start()  # the test may have killed it
+    kafka_server.delete_topics(prefix)

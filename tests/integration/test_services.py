@@ -5,23 +5,27 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
 from botocore.exceptions import ClientError
+from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, Producer, TopicPartition
 
 from services import (
     Bucket,
     Database,
     Elasticsearch,
     Indices,
+    Kafka,
     Postgres,
     S3Server,
     SeaweedFS,
     Service,
     ServiceUnavailableError,
+    Topics,
 )
 from services.ports import accepts
 
@@ -94,6 +98,58 @@ def test_elasticsearch_keeps_acknowledged_documents_through_a_crash(
     assert answer["_source"] == {"n": 1}
 
 
+def _values(topic: str, bootstrap: str) -> list[bytes | None]:
+    consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": topic, "enable.partition.eof": True})
+    consumer.assign([TopicPartition(topic, 0, OFFSET_BEGINNING)])
+    values = []
+
+    while (message := consumer.poll(30)) is not None and (end := message.error()) is None:
+        values.append(message.value())
+
+    consumer.close()
+    assert message is not None
+    assert end is not None
+    assert end.code() == KafkaError._PARTITION_EOF
+    return values
+
+
+def test_kafka_keeps_acknowledged_records_through_a_crash(kafka: Topics, kafka_server: Kafka) -> None:
+    """Records that were acknowledged before kill() are read after start(), on the same port."""
+    topic = f"{kafka.prefix}kept"
+    kafka_server.create_topic(topic)
+    producer = Producer({"bootstrap.servers": kafka.bootstrap, "acks": "all"})
+    refused: list[KafkaError] = []
+    sent = [str(n).encode() for n in range(1000)]
+
+    for value in sent:
+        producer.produce(topic, value, on_delivery=lambda error, _: refused.append(error) if error else None)
+
+    assert producer.flush(30) == 0
+    assert refused == []
+    crashed = kafka_server.pid
+    kafka_server.kill()
+    assert not accepts(kafka_server.port)
+    kafka_server.start()
+    assert kafka_server.pid != crashed
+    assert _values(topic, kafka.bootstrap) == sent
+
+
+def test_kafka_takes_settings(start_service: Callable[[Service], None]) -> None:
+    """What is given as settings replaces what server.properties would hold."""
+    server = Kafka({"num.partitions": 3, "auto.create.topics.enable": "true"})
+    start_service(server)
+    producer = Producer({"bootstrap.servers": server.bootstrap, "allow.auto.create.topics": True})
+    producer.produce("made-by-the-broker", b"1")
+    assert producer.flush(30) == 0
+    assert len(server.admin().list_topics(timeout=30).topics["made-by-the-broker"].partitions) == 3
+
+
+def test_kafka_that_refuses_its_settings_says_why() -> None:
+    """The error of start() names the setting that the server did not accept."""
+    with pytest.raises(ServiceUnavailableError, match=r"process\.roles"), Kafka({"process.roles": "onlooker"}):
+        pass
+
+
 def test_a_suspended_server_is_silent_until_it_is_woken(start_service: Callable[[Service], None]) -> None:
     """suspend() leaves the port open and the answers out; wake() brings them back."""
     server = SeaweedFS()
@@ -104,7 +160,7 @@ def test_a_suspended_server_is_silent_until_it_is_woken(start_service: Callable[
     server.create_bucket("awake")
 
 
-@pytest.mark.parametrize("service", [Postgres, SeaweedFS])
+@pytest.mark.parametrize("service", [Kafka, Postgres, SeaweedFS])
 def test_closing_leaves_nothing_behind(start_service: Callable[[Service], None], service: type[Service]) -> None:
     """close() ends the process, frees the port and removes the directory; twice is harmless."""
     server = service()
@@ -158,6 +214,29 @@ def test_a_server_that_exits_says_why() -> None:
     """The error of start() holds the exit code and the end of the log, and nothing runs on."""
     with pytest.raises(ServiceUnavailableError, match=r"(?s)exited with 3.*no disk left"), _Broken():
         pass
+
+
+@pytest.mark.parametrize(
+    ("are_required", "outcome"), [(False, pytest.skip.Exception), (True, pytest.fail.Exception)], ids=["", "required"]
+)
+def test_a_test_without_its_server_is_skipped_or_fails(
+    servers: Any, are_required: bool, outcome: type[BaseException]
+) -> None:
+    """A server that cannot be started skips each test that needs it, or fails it with --require-services, with the reason."""
+    started: list[Service] = []
+
+    def create() -> Service:
+        started.append(_Broken())
+        return started[-1]
+
+    with ExitStack() as stack:
+        session = type(servers)(stack, {}, are_required=are_required)
+
+        for _ in range(2):
+            with pytest.raises(outcome, match="no disk left"):
+                session.start("broken", create)
+
+    assert len(started) == 1
 
 
 class _Hung(_Broken):

@@ -2,6 +2,7 @@
 
 from services.base import Service, ServiceUnavailableError
 from services.elasticsearch import Elasticsearch, Indices
+from services.kafka import Kafka, Topics
 from services.postgres import Database, Postgres
 from services.s3 import Bucket, Ministack, S3Server, SeaweedFS
 
@@ -10,10 +11,12 @@ __all__ = [
     "Database",
     "Elasticsearch",
     "Indices",
+    "Kafka",
     "Ministack",
     "Postgres",
     "S3Server",
     "SeaweedFS",
     "Service",
     "ServiceUnavailableError",
+    "Topics",
 ]

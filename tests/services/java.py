@@ -4,13 +4,26 @@ import os
 import re
 import shutil
 import subprocess
+from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 from services.base import ServiceUnavailableError
 
 _VERSION = re.compile(r'version "(\d+)')
 _DOWNLOAD_SECONDS = 600
+_PLUGIN = "org.apache.maven.plugins:maven-dependency-plugin:3.6.1"
+_POM = """\
+<project xmlns="http://maven.apache.org/POM/4.0.0">
+  <modelVersion>4.0.0</modelVersion>
+  <groupId>tests</groupId>
+  <artifactId>classpath</artifactId>
+  <version>1</version>
+  <dependencies>{}</dependencies>
+</project>
+"""
+_DEPENDENCY = "<dependency><groupId>{}</groupId><artifactId>{}</artifactId><version>{}</version></dependency>"
 
 
 def java_home(*, oldest: int, newest: int) -> Path:
@@ -53,30 +66,60 @@ def fetch(group: str, artifact: str, version: str, packaging: str, *, into: Path
     return kept
 
 
+def fetch_classpath(*coordinates: str, into: Path) -> Path:
+    """Download the jars of group:artifact:version, and all that these need to run; kept for the next time.
+
+    :raises ServiceUnavailableError: they could not be downloaded.
+    """
+    if into.exists():
+        return into
+
+    partial = into.with_name(f"{into.name}.{os.getpid()}")
+    jars = partial / "jars"
+    jars.mkdir(parents=True, exist_ok=True)
+
+    try:
+        fetched = _fetch_classpath_by_maven if shutil.which("mvn") else _fetch_classpath_by_jgo
+        fetched(coordinates, jars, partial)
+        _keep(jars, into)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+    return into
+
+
+def _keep(directory: Path, kept: Path) -> None:
+    """Give a directory its name, unless another run was faster."""
+    try:
+        directory.rename(kept)
+    except OSError:
+        if not kept.exists():
+            raise
+
+
 def _fetch_by_maven(group: str, artifact: str, version: str, packaging: str, into: Path) -> Path:
-    plugin = "org.apache.maven.plugins:maven-dependency-plugin:3.6.1"
-    coordinate = f"{group}:{artifact}:{version}:{packaging}"
-    arguments = ("-Dtransitive=false", f"-Dartifact={coordinate}")
-
-    for command in (
-        ("mvn", "-B", "-q", f"{plugin}:get", *arguments),
-        ("mvn", "-B", "-q", "-o", f"{plugin}:copy", *arguments, f"-DoutputDirectory={into}"),
-    ):
-        done = subprocess.run(command, capture_output=True, text=True, timeout=_DOWNLOAD_SECONDS, check=False)
-
-        if done.returncode != 0:
-            raise ServiceUnavailableError(f"mvn could not fetch {coordinate}:\n{done.stdout[-1000:]}{done.stderr}")
-
+    arguments = ("-Dtransitive=false", f"-Dartifact={group}:{artifact}:{version}:{packaging}")
+    _maven(f"{_PLUGIN}:get", *arguments)
+    _maven("-o", f"{_PLUGIN}:copy", *arguments, f"-DoutputDirectory={into}")
     return into / f"{artifact}-{version}.{packaging}"
 
 
-def _fetch_by_jgo(group: str, artifact: str, version: str, packaging: str, into: Path) -> Path:
-    try:
-        from jgo.maven import MavenContext, PythonResolver  # noqa: PLC0415 - only where there is no Maven
-    except ImportError as error:
-        raise ServiceUnavailableError("neither Maven nor jgo is installed: pip install jgo") from error
+def _fetch_classpath_by_maven(coordinates: Sequence[str], jars: Path, scratch: Path) -> None:
+    pom = scratch / "pom.xml"
+    pom.write_text(_POM.format("".join(_DEPENDENCY.format(*coordinate.split(":")) for coordinate in coordinates)))
+    _maven("-f", str(pom), f"{_PLUGIN}:copy-dependencies", f"-DoutputDirectory={jars}", "-DincludeScope=runtime")
 
-    maven = MavenContext(resolver=PythonResolver(), repo_cache=into / "repository")
+
+def _maven(*arguments: str) -> None:
+    command = ("mvn", "-B", "-q", *arguments)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=_DOWNLOAD_SECONDS, check=False)
+
+    if done.returncode != 0:
+        raise ServiceUnavailableError(f"{' '.join(command)} failed:\n{done.stdout[-1000:]}{done.stderr}")
+
+
+def _fetch_by_jgo(group: str, artifact: str, version: str, packaging: str, into: Path) -> Path:
+    maven = _jgo(into)
 
     try:
         found = maven.project(group, artifact).at_version(version).artifact(packaging=packaging).resolve()
@@ -84,6 +127,29 @@ def _fetch_by_jgo(group: str, artifact: str, version: str, packaging: str, into:
         raise ServiceUnavailableError(f"jgo could not fetch {group}:{artifact}:{version}:{packaging}") from error
 
     return Path(found)
+
+
+def _fetch_classpath_by_jgo(coordinates: Sequence[str], jars: Path, scratch: Path) -> None:
+    maven = _jgo(scratch)
+    wanted = [maven.create_dependency(f"{coordinate}!") for coordinate in coordinates]  # "!": decides no versions
+
+    try:
+        wanted, needed = maven.resolver.resolve(wanted)
+
+        for dependency in (*wanted, *(inner for inner in needed if inner.scope in {"compile", "runtime"})):
+            shutil.copy(dependency.artifact.resolve(), jars)
+    except Exception as error:
+        raise ServiceUnavailableError(f"jgo could not fetch {', '.join(coordinates)}") from error
+
+
+def _jgo(scratch: Path) -> Any:
+    """Jgo's Maven, which keeps what it downloads under `scratch`."""
+    try:
+        from jgo.maven import MavenContext, PythonResolver  # noqa: PLC0415 - only where there is no Maven
+    except ImportError as error:
+        raise ServiceUnavailableError("neither Maven nor jgo is installed: pip install jgo") from error
+
+    return MavenContext(resolver=PythonResolver(), repo_cache=scratch / "repository")
 
 
 def _major(home: Path) -> int:
