@@ -11,7 +11,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from streamhouse_connect import NewRecords, SqliteBroker
+from streamhouse_connect import NewRecords, SqliteBroker, Subscription
 from streamhouse_connect.testing.brokers import RecordingListener
 
 BATCH = 1_000
@@ -61,7 +61,7 @@ async def append(broker: SqliteBroker, topic: str, batches: int, records: NewRec
 
 
 async def read(broker: SqliteBroker, topic: str, records: int) -> float:
-    consumer = broker.consumer("bench", [topic], RecordingListener())
+    consumer = broker.consumer("bench", Subscription([topic]), RecordingListener())
     started = time.perf_counter()
     seen = nbytes = 0
 

@@ -37,7 +37,7 @@ MAY_IMPORT: Final = {
     "databases": "errors",
     "partitioners": "records errors config",
     "formatters": "records errors config values",
-    "brokers": "records errors config databases",
+    "brokers": "records columns errors config databases",
     "definitions": "records errors config databases",
     "sinks": "records errors config partitioners formatters brokers definitions",
     "objects": "records errors config partitioners formatters sinks",

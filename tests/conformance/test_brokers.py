@@ -17,6 +17,7 @@ from streamhouse_connect import (
     NewRecords,
     Record,
     SqliteBroker,
+    Subscription,
     TopicPartition,
 )
 from streamhouse_connect.testing.brokers import BrokerConformance, RecordingListener
@@ -127,7 +128,7 @@ async def test_random_logs_are_read_as_they_were_appended(
     with tempfile.TemporaryDirectory() as directory:
         async with make(directory) as broker:
             await broker.create_topic("t", partitions=3)
-            consumer = broker.consumer("g", ["t"], RecordingListener())
+            consumer = broker.consumer("g", Subscription(["t"]), RecordingListener())
             await consumer.poll(max_records=1, timeout=0)
 
             for step in steps:

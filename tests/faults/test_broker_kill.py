@@ -28,7 +28,7 @@ async def append(broker, name, numbers, rng):
         print("appended", appended.partitions[0], appended.offsets[0], len(values), name, number, flush=True)
 
 async def commit(broker, rng):
-    consumer = broker.consumer("g", ["t"], RecordingListener())
+    consumer = broker.consumer("g", Subscription(["t"]), RecordingListener())
 
     for offset in itertools.count(1):
         await consumer.commit({TopicPartition("t", 0): Committed(offset)})

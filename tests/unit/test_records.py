@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamhouse_connect import Batch, Record, Span, TopicPartition
+from streamhouse_connect import Batch, PlainColumns, Record, Span, TopicPartition
 from streamhouse_connect.testing import make_batch
 
 
@@ -34,7 +34,8 @@ def test_a_column_is_computed_once_and_only_when_asked_for() -> None:
         raise AssertionError
 
     span = Span(TopicPartition("t", 0), 0, 1, 0, 1)
-    batch = Batch(spans=(span,), values=values, keys=never, offsets=[0], timestamps=[0], headers=[()], nbytes=1)
+    columns = PlainColumns(values=values, keys=never, offsets=[0], timestamps=[0], headers=[()])
+    batch = Batch(columns, spans=(span,), nbytes=1)
     assert (batch.values, batch.values, calls) == ([b"a"], [b"a"], ["values"])
 
 
@@ -73,3 +74,20 @@ def test_parts_joined_are_the_whole(data: st.DataObject, count: int) -> None:
     joined = Batch.concat(parts)
     assert list(joined) == list(batch)
     assert joined.spans == batch.spans
+
+
+def test_a_slice_of_a_joined_batch_leaves_the_columns_that_nobody_asked_for() -> None:
+    """Parts are sliced where they lie: neither joining nor cutting extracts a column."""
+
+    def never() -> list[bytes | None]:
+        raise AssertionError
+
+    def part(first: int) -> Batch:
+        tp = TopicPartition("t", 0)
+        columns = PlainColumns(
+            values=[b"%d" % first], keys=never, offsets=[first], timestamps=[first], headers=lambda: [(), ()]
+        )
+        return Batch(columns, spans=(Span(tp, 0, 1, first, first + 1),), nbytes=1)
+
+    joined = Batch.concat([part(0), part(1), part(2)])
+    assert (joined[1:3].values, joined[1:2].offsets, joined[3:].values) == ([b"1", b"2"], [1], ())

@@ -9,8 +9,10 @@ from streamhouse_connect.brokers import (
     NewRecords,
     RebalanceListener,
     SqliteBroker,
+    Subscription,
     Topic,
 )
+from streamhouse_connect.columns import Columns, PlainColumns
 from streamhouse_connect.config import OptionInfo, Size, option
 from streamhouse_connect.definitions import (
     Definition,
@@ -53,6 +55,7 @@ __all__ = [
     "BlockingSink",
     "BrokenPlugin",
     "Broker",
+    "Columns",
     "Committed",
     "ConfigError",
     "ConflictError",
@@ -76,6 +79,7 @@ __all__ = [
     "OptionInfo",
     "PartitionInfo",
     "Partitioner",
+    "PlainColumns",
     "PluginError",
     "PluginInfo",
     "Problem",
@@ -97,6 +101,7 @@ __all__ = [
     "State",
     "StateStore",
     "StreamHouseError",
+    "Subscription",
     "Superseded",
     "TargetState",
     "TaskInfo",

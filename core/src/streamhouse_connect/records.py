@@ -11,18 +11,15 @@ from typing import TYPE_CHECKING, Final, overload
 
 import attrs
 
-from streamhouse_connect.columns import Column, gather, join
+from streamhouse_connect.columns import Columns, Headers, JoinedColumns, PlainColumns
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
 __all__ = ["NO_TIMESTAMP", "Batch", "Headers", "Record", "Span", "TopicPartition"]
 
 NO_TIMESTAMP: Final = -1
 """The timestamp of a record whose time is not known."""
-
-Headers = tuple[tuple[str, bytes | None], ...]
-"""A record's headers in their order; names may repeat."""
 
 
 @attrs.frozen(order=True)
@@ -70,58 +67,42 @@ class Record:
 class Batch:
     """Records in delivery order, as columns. Never mutated.
 
-    Each column may be given as a sequence or as a callable that computes it on first use. The sequences are parallel
-    and as long as the batch. Within a span offsets ascend and may have gaps.
+    Within a span offsets ascend and may have gaps.
     """
 
-    __slots__ = ("_headers", "_keys", "_nbytes", "_offsets", "_timestamps", "_values", "path", "spans")
+    __slots__ = ("_nbytes", "columns", "path", "spans")
 
-    def __init__(
-        self,
-        *,
-        spans: tuple[Span, ...],
-        values: Sequence[bytes | None] | Callable[[], Sequence[bytes | None]],
-        keys: Sequence[bytes | None] | Callable[[], Sequence[bytes | None]],
-        offsets: Sequence[int] | Callable[[], Sequence[int]],
-        timestamps: Sequence[int] | Callable[[], Sequence[int]],
-        headers: Sequence[Headers] | Callable[[], Sequence[Headers]],
-        path: str = "",
-        nbytes: int | None = None,
-    ) -> None:
+    def __init__(self, columns: Columns, *, spans: tuple[Span, ...], path: str = "", nbytes: int | None = None) -> None:
+        self.columns = columns
         self.spans = spans
         self.path = path
         """The route, where the sink routes; else empty."""
-        self._values = Column(values)
-        self._keys = Column(keys)
-        self._offsets = Column(offsets)
-        self._timestamps = Column(timestamps)
-        self._headers = Column(headers)
         self._nbytes = nbytes
 
     @property
     def values(self) -> Sequence[bytes | None]:
         """The records' values; None is a tombstone."""
-        return self._values.get()
+        return self.columns.values
 
     @property
     def keys(self) -> Sequence[bytes | None]:
         """The records' keys."""
-        return self._keys.get()
+        return self.columns.keys
 
     @property
     def offsets(self) -> Sequence[int]:
         """The records' offsets in their partitions."""
-        return self._offsets.get()
+        return self.columns.offsets
 
     @property
     def timestamps(self) -> Sequence[int]:
         """Milliseconds since the epoch, UTC; `NO_TIMESTAMP` where unknown."""
-        return self._timestamps.get()
+        return self.columns.timestamps
 
     @property
     def headers(self) -> Sequence[Headers]:
         """The records' headers."""
-        return self._headers.get()
+        return self.columns.headers
 
     @property
     def nbytes(self) -> int:
@@ -187,39 +168,22 @@ class Batch:
             spans.append(attrs.evolve(span, start=start, stop=at))
 
         return Batch(
+            self.columns.gather(indexes),
             spans=tuple(spans),
-            values=gather(self.values, indexes),
-            keys=gather(self.keys, indexes),
-            offsets=gather(self.offsets, indexes),
-            timestamps=gather(self.timestamps, indexes),
-            headers=gather(self.headers, indexes),
             path=self.path if path is None else path,
             nbytes=self.nbytes * len(indexes) // len(self) if len(self) else 0,
         )
 
     def _filed(self, path: str) -> Batch:
-        return Batch(
-            spans=self.spans,
-            values=self._values.get,
-            keys=self._keys.get,
-            offsets=self._offsets.get,
-            timestamps=self._timestamps.get,
-            headers=self._headers.get,
-            path=path,
-            nbytes=self._nbytes,
-        )
+        return Batch(self.columns, spans=self.spans, path=path, nbytes=self._nbytes)
 
     def _slice(self, start: int, stop: int) -> Batch:
         if start == 0 and stop == len(self):
             return self
 
         return Batch(
+            self.columns.slice(start, stop) if start < stop else _NOTHING,
             spans=tuple(self._cut_spans(start, stop)),
-            values=self.values[start:stop],
-            keys=self.keys[start:stop],
-            offsets=self.offsets[start:stop],
-            timestamps=self.timestamps[start:stop],
-            headers=self.headers[start:stop],
             path=self.path,
             nbytes=self.nbytes * (stop - start) // len(self) if len(self) else 0,
         )
@@ -244,15 +208,14 @@ class Batch:
             return batches[0]
 
         return Batch(
+            JoinedColumns([(batch.columns, len(batch)) for batch in batches]),
             spans=_join_spans(batches),
-            values=lambda: join([b.values for b in batches]),
-            keys=lambda: join([b.keys for b in batches]),
-            offsets=lambda: join([b.offsets for b in batches]),
-            timestamps=lambda: join([b.timestamps for b in batches]),
-            headers=lambda: join([b.headers for b in batches]),
             path=batches[0].path if batches else "",
-            nbytes=sum(b.nbytes for b in batches),
+            nbytes=sum(batch.nbytes for batch in batches),
         )
+
+
+_NOTHING: Final = PlainColumns(values=(), keys=(), offsets=(), timestamps=(), headers=())
 
 
 def _join_spans(batches: Sequence[Batch]) -> tuple[Span, ...]:

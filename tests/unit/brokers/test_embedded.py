@@ -13,6 +13,7 @@ from streamhouse_connect import (
     MemoryBroker,
     NewRecords,
     SqliteBroker,
+    Subscription,
     Superseded,
     TopicPartition,
 )
@@ -52,9 +53,9 @@ async def test_a_newer_consumer_takes_over(broker: EmbeddedBroker) -> None:
     """The older consumer of a group loses its partitions at its next poll, and reads and commits nothing more."""
     await broker.append("t", NewRecords(values=[b"1"]))
     old, new = RecordingListener(), RecordingListener()
-    older = broker.consumer("g", ["t"], old)
+    older = broker.consumer("g", Subscription(["t"]), old)
     await older.poll(max_records=1, timeout=SOON)
-    newer = broker.consumer("g", ["t"], new)
+    newer = broker.consumer("g", Subscription(["t"]), new)
 
     with pytest.raises(Superseded):
         await older.commit({T0: Committed(1)})
@@ -71,13 +72,13 @@ async def test_a_newer_consumer_takes_over(broker: EmbeddedBroker) -> None:
 async def test_a_consumer_that_is_taken_over_while_it_waits_hears_of_it(broker: EmbeddedBroker) -> None:
     """The older one need not poll again to lose its partitions."""
     listener = RecordingListener()
-    older = broker.consumer("g", ["t"], listener)
+    older = broker.consumer("g", Subscription(["t"]), listener)
     waiting = asyncio.create_task(older.poll(max_records=1, timeout=SOON))
 
     while not listener.events:
         await asyncio.sleep(0)
 
-    newer = broker.consumer("g", ["t"], RecordingListener())
+    newer = broker.consumer("g", Subscription(["t"]), RecordingListener())
 
     async with asyncio.timeout(SOON / 2):
         while len(listener.events) < 2:
@@ -94,9 +95,9 @@ async def test_a_consumer_that_is_taken_over_while_it_waits_hears_of_it(broker: 
 async def test_a_consumer_that_was_taken_over_unnoticed_loses_at_its_end(broker: EmbeddedBroker) -> None:
     """It must not flush and commit then."""
     listener = RecordingListener()
-    older = broker.consumer("g", ["t"], listener)
+    older = broker.consumer("g", Subscription(["t"]), listener)
     await older.poll(max_records=1, timeout=0)
-    newer = broker.consumer("g", ["t"], RecordingListener())
+    newer = broker.consumer("g", Subscription(["t"]), RecordingListener())
     await older.close()
     await newer.close()
 
@@ -106,7 +107,7 @@ async def test_a_consumer_that_was_taken_over_unnoticed_loses_at_its_end(broker:
 async def test_a_commit_of_a_topic_that_was_made_again_is_refused(broker: EmbeddedBroker) -> None:
     """Offsets of the old topic say nothing about the new one."""
     await broker.append("t", NewRecords(values=[b"1"]))
-    consumer = broker.consumer("g", ["t"], RecordingListener())
+    consumer = broker.consumer("g", Subscription(["t"]), RecordingListener())
     await consumer.poll(max_records=1, timeout=SOON)
     await broker.delete_topic("t")
 
@@ -125,7 +126,7 @@ async def test_a_commit_of_a_topic_that_was_made_again_is_refused(broker: Embedd
 @pytest.mark.parametrize("commit", [Committed(-1), Committed(0, "x" * 4_097), Committed(0, "ä" * 2_049)])
 async def test_a_commit_out_of_bounds_is_refused(broker: EmbeddedBroker, commit: Committed) -> None:
     """Offsets are not negative, metadata have 4,096 bytes at most."""
-    consumer = broker.consumer("g", ["t"], RecordingListener())
+    consumer = broker.consumer("g", Subscription(["t"]), RecordingListener())
 
     with pytest.raises(ValueError, match="cannot commit t-0"):
         await consumer.commit({T0: commit})
@@ -136,7 +137,7 @@ async def test_a_commit_out_of_bounds_is_refused(broker: EmbeddedBroker, commit:
 async def test_many_partitions_are_read_in_turn(broker: EmbeddedBroker) -> None:
     """However much there is in some partitions, each poll goes on with those that have waited longest."""
     await broker.create_topic("many", partitions=50)
-    consumer = broker.consumer("g", ["many"], RecordingListener())
+    consumer = broker.consumer("g", Subscription(["many"]), RecordingListener())
 
     for partition in range(50):
         await broker.append("many", NewRecords(values=[b"v"] * 300, partitions=[partition] * 300))
@@ -159,7 +160,7 @@ async def test_a_poll_is_bounded_in_bytes(broker: EmbeddedBroker) -> None:
     for _ in range(6):
         await broker.append("t", NewRecords(values=[b"x" * 4_000_000]))
 
-    consumer = broker.consumer("g", ["t"], RecordingListener())
+    consumer = broker.consumer("g", Subscription(["t"]), RecordingListener())
     sizes = [sum(map(len, await consumer.poll(max_records=10_000, timeout=0))) for _ in range(3)]
 
     assert sizes == [3, 3, 0]
@@ -178,7 +179,7 @@ async def test_a_listener_that_fails_is_asked_again(broker: EmbeddedBroker) -> N
 
     await broker.append("t", NewRecords(values=[b"1"]))
     listener = Failing()
-    consumer = broker.consumer("g", ["t"], listener)
+    consumer = broker.consumer("g", Subscription(["t"]), listener)
 
     with pytest.raises(ConnectionError):
         await consumer.poll(max_records=1, timeout=0)
@@ -197,10 +198,10 @@ async def test_a_listener_seeks_where_reading_starts(broker: EmbeddedBroker) -> 
             await consumer.seek(T0, 1)
 
     await broker.append("t", NewRecords(values=[b"0", b"1", b"2"]))
-    earlier = broker.consumer("g", ["t"], RecordingListener())
+    earlier = broker.consumer("g", Subscription(["t"]), RecordingListener())
     await earlier.commit({T0: Committed(2)})
     await earlier.close()
-    consumer = broker.consumer("g", ["t"], Seeking())
+    consumer = broker.consumer("g", Subscription(["t"]), Seeking())
     (batch,) = await consumer.poll(max_records=9, timeout=SOON)
 
     assert list(batch.values) == [b"1", b"2"]
@@ -210,7 +211,7 @@ async def test_a_listener_seeks_where_reading_starts(broker: EmbeddedBroker) -> 
 async def test_a_cancelled_poll_loses_nothing(broker: EmbeddedBroker, monkeypatch: pytest.MonkeyPatch) -> None:
     """What was read but not returned is read again."""
     await broker.append("t", NewRecords(values=[b"0"]))
-    consumer = broker.consumer("g", ["t"], RecordingListener())
+    consumer = broker.consumer("g", Subscription(["t"]), RecordingListener())
     held = HeldReads(broker, monkeypatch)
     poll = asyncio.create_task(consumer.poll(max_records=9, timeout=SOON))
     await held.begun.wait()
@@ -226,7 +227,7 @@ async def test_a_cancelled_poll_loses_nothing(broker: EmbeddedBroker, monkeypatc
 async def test_a_seek_during_a_poll_wins(broker: EmbeddedBroker, monkeypatch: pytest.MonkeyPatch) -> None:
     """What was being read at the old position is not returned."""
     await broker.append("t", NewRecords(values=[b"0", b"1"]))
-    consumer = broker.consumer("g", ["t"], RecordingListener())
+    consumer = broker.consumer("g", Subscription(["t"]), RecordingListener())
     held = HeldReads(broker, monkeypatch)
     poll = asyncio.create_task(consumer.poll(max_records=9, timeout=SOON))
     await held.begun.wait()
@@ -241,7 +242,7 @@ async def test_a_seek_during_a_poll_wins(broker: EmbeddedBroker, monkeypatch: py
 async def test_a_pause_during_a_poll_holds(broker: EmbeddedBroker, monkeypatch: pytest.MonkeyPatch) -> None:
     """A poll under way returns nothing of what is paused meanwhile, and nothing is lost."""
     await broker.append("t", NewRecords(values=[b"0"]))
-    consumer = broker.consumer("g", ["t"], RecordingListener())
+    consumer = broker.consumer("g", Subscription(["t"]), RecordingListener())
     held = HeldReads(broker, monkeypatch)
     poll = asyncio.create_task(consumer.poll(max_records=9, timeout=0))
     await held.begun.wait()
@@ -259,7 +260,7 @@ async def test_a_resume_wakes_a_poll(broker: EmbeddedBroker) -> None:
     """A poll that waits gets what is resumed, without waiting for its timeout."""
     await broker.append("t", NewRecords(values=[b"0"]))
     listener = RecordingListener()
-    consumer = broker.consumer("g", ["t"], listener)
+    consumer = broker.consumer("g", Subscription(["t"]), listener)
     consumer.pause([T0])
     waiting = asyncio.create_task(consumer.poll(max_records=9, timeout=0))
     await waiting  # the pause came before the assignment, and did nothing
@@ -278,7 +279,7 @@ async def test_a_resume_wakes_a_poll(broker: EmbeddedBroker) -> None:
 
 async def test_a_foreign_partition_cannot_be_sought(broker: EmbeddedBroker) -> None:
     """Only what is assigned has a position."""
-    consumer = broker.consumer("g", ["t"], RecordingListener())
+    consumer = broker.consumer("g", Subscription(["t"]), RecordingListener())
 
     with pytest.raises(ValueError, match="not assigned"):
         await consumer.seek(T0, 0)
@@ -289,7 +290,7 @@ async def test_a_foreign_partition_cannot_be_sought(broker: EmbeddedBroker) -> N
 async def test_closing_the_broker_ends_polls(broker: EmbeddedBroker) -> None:
     """A consumer whose broker is closed loses its partitions and says why; it does not wait for ever."""
     listener = RecordingListener()
-    consumer = broker.consumer("g", ["t"], listener)
+    consumer = broker.consumer("g", Subscription(["t"]), listener)
     await consumer.poll(max_records=1, timeout=0)
     waiting = asyncio.create_task(consumer.poll(max_records=1, timeout=SOON * 10))
     await asyncio.sleep(0)
@@ -305,7 +306,7 @@ async def test_closing_the_broker_ends_polls(broker: EmbeddedBroker) -> None:
 
 async def test_an_empty_group_of_topics_is_harmless(broker: EmbeddedBroker) -> None:
     """A consumer of nothing gets nothing."""
-    consumer = broker.consumer("g", [], RecordingListener())
+    consumer = broker.consumer("g", Subscription(), RecordingListener())
 
     assert await consumer.poll(max_records=1, timeout=0) == []
     await consumer.close()

@@ -23,6 +23,7 @@ from streamhouse_connect import (
     NewRecords,
     RetriableError,
     SqliteBroker,
+    Subscription,
     TopicPartition,
 )
 from streamhouse_connect.testing.brokers import RecordingListener
@@ -97,7 +98,7 @@ async def test_everything_survives_a_restart(tmp_path: Path) -> None:
     async with SqliteBroker(tmp_path) as broker:
         topic = await broker.create_topic("t", partitions=2, retention_ms=10**9, retention_bytes=10**9)
         await broker.append("t", NewRecords(values=[b"0", b"1"], partitions=[0, 1], headers=[(("h", None),)] * 2))
-        consumer = broker.consumer("g", ["t"], RecordingListener())
+        consumer = broker.consumer("g", Subscription(["t"]), RecordingListener())
         await consumer.commit({T0: Committed(1, "meta")})
         await consumer.close()
 
@@ -274,7 +275,7 @@ async def test_damaged_records_are_named_after_those_before_them(tmp_path: Path,
         connection.execute(f"UPDATE blobs SET {change} WHERE first_offset = 2")
 
     async with SqliteBroker(tmp_path) as broker:
-        consumer = broker.consumer("g", ["t"], RecordingListener())
+        consumer = broker.consumer("g", Subscription(["t"]), RecordingListener())
         (batch,) = await consumer.poll(max_records=10_000, timeout=0)
         assert list(batch.offsets) == [0, 1]
 
@@ -297,7 +298,7 @@ async def test_damage_in_one_partition_does_not_silence_others(tmp_path: Path) -
         connection.execute("UPDATE blobs SET data = x'00' WHERE partition = 1")
 
     async with SqliteBroker(tmp_path) as broker:
-        consumer = broker.consumer("g", ["t"], RecordingListener())
+        consumer = broker.consumer("g", Subscription(["t"]), RecordingListener())
         (batch,) = await consumer.poll(max_records=10_000, timeout=0)
         assert list(batch.values) == [b"0"]
 
@@ -315,7 +316,7 @@ async def test_missing_records_are_an_error(tmp_path: Path) -> None:
         connection.execute("DELETE FROM blobs WHERE first_offset = 2")
 
     async with SqliteBroker(tmp_path) as broker:
-        consumer = broker.consumer("g", ["t"], RecordingListener())
+        consumer = broker.consumer("g", Subscription(["t"]), RecordingListener())
         (batch,) = await consumer.poll(max_records=10_000, timeout=0)
         assert list(batch.offsets) == [0, 1]
 
@@ -372,7 +373,7 @@ async def test_old_records_expire(tmp_path: Path) -> None:
         assert await broker.watermarks("t") == {T0: (2, 3)}
         assert await broker.watermarks("kept") == {TopicPartition("kept", 0): (0, 1)}
         assert [record.value for record in await broker.read(T0, 0, max_records=9)] == [b"2"]
-        consumer = broker.consumer("g", ["t"], RecordingListener())
+        consumer = broker.consumer("g", Subscription(["t"]), RecordingListener())
         await consumer.poll(max_records=9, timeout=0)
         assert await consumer.seek(T0, 0) == 2
         await consumer.close()
@@ -402,13 +403,14 @@ async def test_a_log_is_bounded_in_size(tmp_path: Path) -> None:
 
 
 async def test_a_consumer_goes_on_after_what_has_expired(tmp_path: Path) -> None:
-    """Records that expire before they are read are passed over: the batch covers them."""
+    """Records that expire before they are read are passed over, and the listener is told which."""
     clock = Clock()
 
     async with SqliteBroker(tmp_path, clock=clock) as broker:
         await broker.create_topic("t", retention_ms=60_000)
         await broker.append("t", NewRecords(values=[b"0", b"1"]))
-        consumer = broker.consumer("g", ["t"], RecordingListener())
+        listener = RecordingListener()
+        consumer = broker.consumer("g", Subscription(["t"]), listener)
         (batch,) = await consumer.poll(max_records=1, timeout=0)
         assert list(batch.offsets) == [0]
         clock.now += 61
@@ -420,7 +422,8 @@ async def test_a_consumer_goes_on_after_what_has_expired(tmp_path: Path) -> None
         (batch,) = await consumer.poll(max_records=9, timeout=0)
 
         assert list(batch.values) == [b"2"]
-        assert (batch.spans[0].first_offset, batch.spans[0].next_offset) == (1, 3)
+        assert (batch.spans[0].first_offset, batch.spans[0].next_offset) == (2, 3)
+        assert listener.gaps == [(T0, 1, 2)]
         await consumer.close()
 
 

@@ -28,6 +28,7 @@ from streamhouse_connect import (
     Registry,
     RetriableError,
     Sink,
+    Subscription,
     TopicPartition,
     Worker,
     hookimpl,
@@ -165,8 +166,8 @@ class CrashingBroker(MemoryBroker):
 
     chance: Chance
 
-    def consumer(self, group: str, topics: Collection[str], listener: RebalanceListener) -> Consumer:
-        return CrashingConsumer(super().consumer(group, topics, listener), self.chance)
+    def consumer(self, group: str, subscription: Subscription, listener: RebalanceListener) -> Consumer:
+        return CrashingConsumer(super().consumer(group, subscription, listener), self.chance)
 
     async def close(self) -> None:
         """Stay open for the next run."""

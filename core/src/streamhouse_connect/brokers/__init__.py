@@ -11,15 +11,19 @@ from streamhouse_connect.brokers.interface import (
 )
 from streamhouse_connect.brokers.memory import MemoryBroker
 from streamhouse_connect.brokers.sqlite import SqliteBroker
+from streamhouse_connect.brokers.subscription import IsolationLevel, OffsetReset, Subscription
 
 __all__ = [
     "Appended",
     "Broker",
     "Committed",
     "Consumer",
+    "IsolationLevel",
     "MemoryBroker",
     "NewRecords",
+    "OffsetReset",
     "RebalanceListener",
     "SqliteBroker",
+    "Subscription",
     "Topic",
 ]

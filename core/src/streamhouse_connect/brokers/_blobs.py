@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Final, TypeVar, cast
 import attrs
 import msgspec
 
+from streamhouse_connect.columns import PlainColumns
 from streamhouse_connect.errors import ConfigError, FatalError, Problem
 from streamhouse_connect.records import Batch, Headers, Span
 
@@ -203,15 +204,14 @@ def decode(tp: TopicPartition, position: int, stored: Sequence[Stored], *, max_r
         end = blob.first_offset + high
         nbytes += blob.nbytes * (high - low) // count
 
-    return Batch(
-        spans=(Span(tp, 0, end - first, position, end),),
+    joined = PlainColumns(
         values=_join([(columns.values, n) for columns, n in parts], None),
         keys=lambda: _join([(columns.keys, n) for columns, n in parts], None),
         offsets=range(first, end),
         timestamps=lambda: _join_timestamps(parts),
         headers=lambda: _join([(columns.headers, n) for columns, n in parts], ()),
-        nbytes=nbytes,
     )
+    return Batch(joined, spans=(Span(tp, 0, end - first, position, end),), nbytes=nbytes)
 
 
 def _columns(blob: Stored) -> _Columns:

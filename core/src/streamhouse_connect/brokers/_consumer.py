@@ -11,8 +11,9 @@ import asyncio
 import contextlib
 from typing import TYPE_CHECKING, Final
 
-from streamhouse_connect.brokers._reading import Place, Wish, read_fairly
+from streamhouse_connect.brokers._reading import Place, Wish, read_fairly, start_of
 from streamhouse_connect.brokers.interface import Committed, Consumer
+from streamhouse_connect.brokers.subscription import beyond_the_end
 from streamhouse_connect.errors import DeliveryError, FatalError, Superseded
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from streamhouse_connect.brokers._storage import Storage
     from streamhouse_connect.brokers._topics import TopicLog
     from streamhouse_connect.brokers.interface import RebalanceListener
+    from streamhouse_connect.brokers.subscription import Subscription
     from streamhouse_connect.records import Batch, TopicPartition
 
 __all__ = ["EmbeddedConsumer"]
@@ -34,14 +36,14 @@ class EmbeddedConsumer(Consumer):
     def __init__(
         self,
         group: str,
-        topics: Collection[str],
+        subscription: Subscription,
         listener: RebalanceListener,
         *,
         storage: Storage,
         closed: Callable[[EmbeddedConsumer], None],
     ) -> None:
         self.group = group
-        self._topics = tuple(dict.fromkeys(topics))
+        self._subscription = subscription
         self._listener = listener
         self._storage = storage
         self._closed = closed
@@ -59,7 +61,7 @@ class EmbeddedConsumer(Consumer):
 
     def notify(self, topic: str) -> None:
         """Look again: this topic has changed."""
-        if topic in self._topics:
+        if self._subscription.includes(topic):
             self._wake_up()
 
     def supersede(self) -> None:
@@ -142,10 +144,13 @@ class EmbeddedConsumer(Consumer):
         if place is None:
             raise ValueError(f"{tp} is not assigned to this consumer of {self.group!r}: seek what `assigned` names")
 
-        start = place.log.starts[tp.partition]
-        place.position = start if offset is None else max(offset, start)
+        place.position = start_of(self._subscription, tp, place.log, offset)
         self._failure = None
         self._wake.set()
+
+        if offset is not None and 0 <= offset < place.log.starts[tp.partition]:
+            await self._listener.missed(tp, offset, place.position)
+
         return place.position
 
     async def close(self) -> None:
@@ -194,7 +199,7 @@ class EmbeddedConsumer(Consumer):
 
         await self._lose([tp for tp, place in self._places.items() if logs.get(tp.topic) is not place.log])
         known = {place.log.key for place in self._places.values()}
-        found = [logs[name] for name in self._topics if name in logs]
+        found = [logs[name] for name in sorted(logs) if self._subscription.includes(name)]
         await self._take([log for log in found if log.key not in known])
         self._seen = logs
 
@@ -235,6 +240,7 @@ class EmbeddedConsumer(Consumer):
         if failure is not None:
             raise failure
 
+        await self._leave_gaps_behind()
         wishes = self._wishes()
 
         if not wishes or max_records <= 0:
@@ -264,6 +270,15 @@ class EmbeddedConsumer(Consumer):
         self._failure = failure
         return batches
 
+    async def _leave_gaps_behind(self) -> None:
+        """Go on behind what retention has removed before it was read."""
+        for tp, place in list(self._places.items()):
+            position = place.position
+
+            if not place.paused and position < place.log.starts[tp.partition]:
+                place.position = start_of(self._subscription, tp, place.log, position)
+                await self._listener.missed(tp, position, place.position)
+
     def _wishes(self) -> list[Wish]:
         wishes = []
 
@@ -274,12 +289,9 @@ class EmbeddedConsumer(Consumer):
             end = place.log.ends[tp.partition]
 
             if place.position > end:
-                raise FatalError(
-                    f"position {place.position} of {tp} lies beyond the log's end {end}: its records are gone, as after "
-                    f"the restore of a backup; seek {self.group!r} to an offset up to {end}"
-                )
+                raise beyond_the_end(tp, self.group, place.position, end)
 
-            if max(place.position, place.log.starts[tp.partition]) < end:
+            if place.position < end:
                 wishes.append(Wish(tp, place, place.position))
 
         return wishes

@@ -1,4 +1,6 @@
-"""How a poll is shared between partitions: each gets its part, and what others leave of theirs. Runs in a thread of the storage.
+"""Where reading starts in a partition, and how a poll is shared between partitions.
+
+Each gets its part of a poll, and what others leave of theirs; that runs in a thread of the storage.
 
 Knows nothing of groups, rebalances or event loops.
 """
@@ -10,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 import attrs
 
 from streamhouse_connect.brokers._blobs import decode
+from streamhouse_connect.brokers.subscription import no_position
 from streamhouse_connect.errors import DeliveryError
 
 if TYPE_CHECKING:
@@ -17,9 +20,10 @@ if TYPE_CHECKING:
 
     from streamhouse_connect.brokers._storage import Reader
     from streamhouse_connect.brokers._topics import TopicLog
+    from streamhouse_connect.brokers.subscription import Subscription
     from streamhouse_connect.records import Batch, TopicPartition
 
-__all__ = ["Place", "Wish", "read_fairly"]
+__all__ = ["Place", "Wish", "read_fairly", "start_of"]
 
 _POLL_BYTES: Final = 8 * 2**20
 
@@ -44,6 +48,19 @@ class Wish:
     tp: TopicPartition
     place: Place
     position: int
+
+
+def start_of(subscription: Subscription, tp: TopicPartition, log: TopicLog, wanted: int | None) -> int:
+    """Return where to read on, if `wanted` is where one would like to."""
+    start = log.starts[tp.partition]
+
+    if wanted is not None and wanted >= start:
+        return wanted
+
+    if subscription.offset_reset == "error":
+        raise no_position(tp, wanted, start)
+
+    return start if subscription.offset_reset == "earliest" else log.ends[tp.partition]
 
 
 def read_fairly(

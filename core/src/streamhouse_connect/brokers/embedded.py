@@ -20,12 +20,13 @@ from streamhouse_connect.errors import ConfigError, NotFoundError, Problem
 from streamhouse_connect.records import TopicPartition
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from streamhouse_connect.brokers._blobs import Piece
     from streamhouse_connect.brokers._storage import Storage
     from streamhouse_connect.brokers._topics import TopicLog
     from streamhouse_connect.brokers.interface import Committed, Consumer, NewRecords, RebalanceListener
+    from streamhouse_connect.brokers.subscription import Subscription
     from streamhouse_connect.records import Batch
 
 __all__ = ["EmbeddedBroker"]
@@ -159,8 +160,8 @@ class EmbeddedBroker(Broker):
 
     # --------------------------------------------------------------------------------------------------- consumers
 
-    def consumer(self, group: str, topics: Collection[str], listener: RebalanceListener) -> Consumer:
-        consumer = EmbeddedConsumer(group, topics, listener, storage=self._storage, closed=self._left)
+    def consumer(self, group: str, subscription: Subscription, listener: RebalanceListener) -> Consumer:
+        consumer = EmbeddedConsumer(group, subscription, listener, storage=self._storage, closed=self._left)
 
         with self._guard:
             older = self._consumers.get(group)

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
     from types import TracebackType
 
+    from streamhouse_connect.brokers.subscription import Subscription
     from streamhouse_connect.records import Batch, Headers, TopicPartition
 
 __all__ = ["Appended", "Broker", "Committed", "Consumer", "NewRecords", "RebalanceListener", "Topic"]
@@ -74,6 +75,9 @@ class RebalanceListener(Protocol):
     async def lost(self, partitions: Collection[TopicPartition]) -> None:
         """These are somebody else's already: drop what is buffered, commit nothing."""
 
+    async def missed(self, tp: TopicPartition, first: int, next_offset: int) -> None:
+        """What was to be read in [first, next_offset) is not there any more; reading goes on behind it."""
+
 
 class Consumer(ABC):
     """Reads a group's partitions."""
@@ -82,10 +86,10 @@ class Consumer(ABC):
     async def poll(self, *, max_records: int, timeout: float) -> list[Batch]:  # noqa: ASYNC109 - an empty answer is no error
         """Return what there is, in offset order for each partition, waiting up to `timeout` seconds for the first.
 
-        Each batch has one span that starts where the last one of its partition ended. May return a little more than
-        `max_records`.
+        Each batch has one span that starts where the last one of its partition ended, or behind what the listener was told
+        to be missed. May return a little more than `max_records`.
 
-        :raises FatalError: if a position lies beyond the log's end.
+        :raises FatalError: if a position lies beyond the log's end, or below its start with `offset_reset` error.
         """
 
     @abstractmethod
@@ -106,7 +110,12 @@ class Consumer(ABC):
 
     @abstractmethod
     async def seek(self, tp: TopicPartition, offset: int | None) -> int:
-        """Read on from `offset`; None, or one below the log's start: from the first there is. Return the position."""
+        """Read on from `offset`; from where the subscription's `offset_reset` says if it is None or below the log's start.
+
+        Return the position.
+
+        :raises FatalError: with `offset_reset` error, if there is nothing to read on from.
+        """
 
     @abstractmethod
     async def close(self) -> None:
@@ -117,6 +126,8 @@ class Broker(ABC):
     """Holds topics. `async with` opens and closes it."""
 
     name: ClassVar[str]
+    shares_partitions: ClassVar[bool] = False
+    """Whether the consumers of a group, in this process and in others, share its partitions; else the newest has all."""
 
     @abstractmethod
     async def open(self) -> None:
@@ -189,7 +200,7 @@ class Broker(ABC):
         """
 
     @abstractmethod
-    def consumer(self, group: str, topics: Collection[str], listener: RebalanceListener) -> Consumer:
+    def consumer(self, group: str, subscription: Subscription, listener: RebalanceListener) -> Consumer:
         """Make a consumer of the group; a topic that does not exist yet is waited for."""
 
     @abstractmethod

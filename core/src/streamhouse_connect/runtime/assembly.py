@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import attrs
 
+from streamhouse_connect.brokers import Subscription
 from streamhouse_connect.errors import FatalError
 from streamhouse_connect.runtime.connector import Connector, Snapshot
 from streamhouse_connect.runtime.deadletters import DeadLetters
@@ -85,7 +86,7 @@ class Assembly:
 
         return Task(
             group=group_of(definition.name),
-            topics=definition.topics,
+            subscription=Subscription(definition.topics),
             broker=self.broker,
             sink=sink,
             context=SinkContext(

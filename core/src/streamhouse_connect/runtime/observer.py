@@ -33,3 +33,6 @@ class TaskObserver:
 
     def dead_lettered(self, records: int) -> None:
         """So many records were made dead letters."""
+
+    def missed(self, tp: TopicPartition, first: int, next_offset: int) -> None:
+        """What was to be read in [first, next_offset) was gone, by retention for example."""

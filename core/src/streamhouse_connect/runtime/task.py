@@ -22,7 +22,7 @@ from streamhouse_connect.sinks import Batching
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
 
-    from streamhouse_connect.brokers import Broker, Consumer
+    from streamhouse_connect.brokers import Broker, Consumer, Subscription
     from streamhouse_connect.options import ConnectorOptions
     from streamhouse_connect.records import Batch, TopicPartition
     from streamhouse_connect.runtime.delivery import Delivery
@@ -45,7 +45,7 @@ class Task:
     """One run of a connector's task; it is also the one whom its consumer tells of rebalances."""
 
     group: str
-    topics: tuple[str, ...]
+    subscription: Subscription
     broker: Broker
     sink: Sink[Any]
     context: SinkContext
@@ -81,7 +81,7 @@ class Task:
         try:
             await self.sink.open(self.context)
             self.observer.opened(self.sink.weakened)
-            self._consumer = self.broker.consumer(self.group, self.topics, self)
+            self._consumer = self.broker.consumer(self.group, self.subscription, self)
             self._outbox = Outbox(
                 sink=self.sink,
                 consumer=self._consumer,
@@ -275,6 +275,10 @@ class Task:
     async def lost(self, partitions: Collection[TopicPartition]) -> None:
         """Drop what is buffered: somebody else will read it again."""
         await self._let_go(partitions)
+
+    async def missed(self, tp: TopicPartition, first: int, next_offset: int) -> None:
+        """Tell of records that were gone before they could be read."""
+        self.observer.missed(tp, first, next_offset)
 
     async def _let_go(self, partitions: Collection[TopicPartition]) -> None:
         self._outbox.drop(partitions)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from streamhouse_connect.testing.consumers import ConsumerConformance, RecordingListener
 from streamhouse_connect.testing.logs import LogConformance
+from streamhouse_connect.testing.subscriptions import SubscriptionConformance
 
 if TYPE_CHECKING:
     from streamhouse_connect import Broker
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["BrokerConformance", "RecordingListener"]
 
 
-class BrokerConformance(LogConformance, ConsumerConformance):
+class BrokerConformance(LogConformance, ConsumerConformance, SubscriptionConformance):
     """The tests."""
 
     async def test_closing_twice_is_harmless(self, broker: Broker) -> None:

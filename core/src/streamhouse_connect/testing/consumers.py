@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 import attrs
 import pytest
 
-from streamhouse_connect import Broker, Committed, FatalError, NewRecords, TopicPartition
+from streamhouse_connect import Broker, Committed, FatalError, NewRecords, Subscription, TopicPartition
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -29,6 +29,7 @@ class RecordingListener:
     """Remembers what a consumer has told, in order."""
 
     events: list[tuple[str, frozenset[TopicPartition]]] = attrs.field(factory=list)
+    gaps: list[tuple[TopicPartition, int, int]] = attrs.field(factory=list)
 
     async def assigned(self, partitions: Collection[TopicPartition]) -> None:
         self.events.append(("assigned", frozenset(partitions)))
@@ -38,6 +39,9 @@ class RecordingListener:
 
     async def lost(self, partitions: Collection[TopicPartition]) -> None:
         self.events.append(("lost", frozenset(partitions)))
+
+    async def missed(self, tp: TopicPartition, first: int, next_offset: int) -> None:
+        self.gaps.append((tp, first, next_offset))
 
 
 async def poll(consumer: Consumer, count: int) -> list[Batch]:
@@ -71,7 +75,7 @@ class ConsumerConformance:
         async with broker:
             await broker.create_topic("t", partitions=2)
             listener = RecordingListener()
-            consumer = broker.consumer("g", ["t"], listener)
+            consumer = broker.consumer("g", Subscription(["t"]), listener)
 
             for number in range(40):
                 records = NewRecords(
@@ -102,7 +106,7 @@ class ConsumerConformance:
         """A poll that finds nothing returns when something is appended, by whatever thread."""
         async with broker:
             await broker.create_topic("t")
-            consumer = broker.consumer("g", ["t"], RecordingListener())
+            consumer = broker.consumer("g", Subscription(["t"]), RecordingListener())
             assert await consumer.poll(max_records=1, timeout=_AT_ONCE) == []
             waiting = asyncio.create_task(consumer.poll(max_records=10, timeout=_SOON * 10))
             await asyncio.sleep(0)
@@ -121,7 +125,7 @@ class ConsumerConformance:
         """A consumer waits for topics that do not exist yet."""
         async with broker:
             listener = RecordingListener()
-            consumer = broker.consumer("g", ["t"], listener)
+            consumer = broker.consumer("g", Subscription(["t"]), listener)
             waiting = asyncio.create_task(poll(consumer, 1))
             await asyncio.sleep(0)
             await broker.create_topic("t")
@@ -137,7 +141,7 @@ class ConsumerConformance:
             await broker.create_topic("t")
             await broker.append("t", NewRecords(values=[b"1", b"2"]))
             listener = RecordingListener()
-            consumer = broker.consumer("g", ["t"], listener)
+            consumer = broker.consumer("g", Subscription(["t"]), listener)
             await poll(consumer, 2)
             await broker.delete_topic("t")
             await broker.create_topic("t")
@@ -153,7 +157,7 @@ class ConsumerConformance:
 
         async with broker:
             await broker.create_topic("t", partitions=2)
-            consumer = broker.consumer("g", ["t"], RecordingListener())
+            consumer = broker.consumer("g", Subscription(["t"]), RecordingListener())
             await consumer.poll(max_records=1, timeout=_AT_ONCE)
             consumer.pause([T0])
             await broker.append("t", NewRecords(values=[b"0", b"1"], partitions=[0, 1]))
@@ -172,7 +176,7 @@ class ConsumerConformance:
         async with broker:
             await broker.create_topic("t")
             await broker.append("t", NewRecords(values=[b"0", b"1", b"2", b"3"]))
-            consumer = broker.consumer("g", ["t"], RecordingListener())
+            consumer = broker.consumer("g", Subscription(["t"]), RecordingListener())
             await poll(consumer, 4)
 
             assert await consumer.seek(T0, 2) == 2
@@ -189,7 +193,7 @@ class ConsumerConformance:
         async with broker:
             await broker.create_topic("t")
             await broker.append("t", NewRecords(values=[b"0"]))
-            consumer = broker.consumer("g", ["t"], RecordingListener())
+            consumer = broker.consumer("g", Subscription(["t"]), RecordingListener())
             await poll(consumer, 1)
             await consumer.seek(T0, 17)
 
@@ -205,12 +209,12 @@ class ConsumerConformance:
         async with broker:
             await broker.create_topic("t", partitions=2)
             await broker.append("t", NewRecords(values=[b"0", b"1", b"2"], partitions=[0, 0, 1]))
-            consumer = broker.consumer("g", ["t"], RecordingListener())
+            consumer = broker.consumer("g", Subscription(["t"]), RecordingListener())
             await poll(consumer, 3)
             await consumer.commit({T0: Committed(1, "ключ" * 512)})
             assert await consumer.committed([T0, TopicPartition("t", 1)]) == {T0: Committed(1, "ключ" * 512)}
             await consumer.close()
-            later = broker.consumer("g", ["t"], RecordingListener())
+            later = broker.consumer("g", Subscription(["t"]), RecordingListener())
 
             assert sorted(map(str, values_of(await poll(later, 2)))) == ["b'1'", "b'2'"]
             await later.close()
@@ -222,7 +226,7 @@ class ConsumerConformance:
             await broker.append("t", NewRecords(values=[b"0", b"1"]))
 
             for group, offset in (("a", 1), ("b", 2)):
-                consumer = broker.consumer(group, ["t"], RecordingListener())
+                consumer = broker.consumer(group, Subscription(["t"]), RecordingListener())
                 await poll(consumer, 2)
                 await consumer.commit({T0: Committed(offset)})
                 await consumer.close()
@@ -239,7 +243,7 @@ class ConsumerConformance:
             await broker.create_topic("t")
             await broker.append("t", NewRecords(values=[b"0"]))
             listener = RecordingListener()
-            consumer = broker.consumer("g", ["t"], listener)
+            consumer = broker.consumer("g", Subscription(["t"]), listener)
             await poll(consumer, 1)
             await consumer.close()
             await consumer.close()
@@ -257,7 +261,7 @@ class ConsumerConformance:
         async with broker:
             await broker.create_topic("t")
             await broker.append("t", NewRecords(values=[b"0"]))
-            consumer = broker.consumer("g", ["t"], Committing())
+            consumer = broker.consumer("g", Subscription(["t"]), Committing())
             await poll(consumer, 1)
             await consumer.close()
 

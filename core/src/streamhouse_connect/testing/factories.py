@@ -8,7 +8,16 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from streamhouse_connect import NO_TIMESTAMP, Batch, ConflictError, Headers, SinkContext, Span, TopicPartition
+from streamhouse_connect import (
+    NO_TIMESTAMP,
+    Batch,
+    ConflictError,
+    Headers,
+    PlainColumns,
+    SinkContext,
+    Span,
+    TopicPartition,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,15 +43,14 @@ def make_batch(
     end = offsets[-1] + 1 if count else first_offset
     start = offsets[0] if count else first_offset
 
-    return Batch(
-        spans=(Span(TopicPartition(topic, partition), 0, count, start, end),),
+    columns = PlainColumns(
         values=values,
         keys=keys or [None] * count,
         offsets=offsets,
         timestamps=timestamps or [NO_TIMESTAMP] * count,
         headers=headers or [()] * count,
-        path=path,
     )
+    return Batch(columns, spans=(Span(TopicPartition(topic, partition), 0, count, start, end),), path=path)
 
 
 @attrs.define

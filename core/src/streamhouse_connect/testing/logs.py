@@ -19,6 +19,7 @@ from streamhouse_connect import (
     NewRecords,
     NotFoundError,
     Record,
+    Subscription,
     TopicPartition,
 )
 from streamhouse_connect.testing.consumers import RecordingListener, poll, values_of
@@ -107,7 +108,7 @@ class LogConformance:
         async with broker:
             before = await broker.create_topic("t")
             await broker.append("t", NewRecords(values=[b"old"]))
-            consumer = broker.consumer("g", ["t"], RecordingListener())
+            consumer = broker.consumer("g", Subscription(["t"]), RecordingListener())
             await poll(consumer, 1)
             await consumer.commit({T0: Committed(1)})
             await consumer.close()
@@ -238,7 +239,7 @@ class LogConformance:
         async with broker:
             await broker.create_topic("t")
             appended = await broker.append("t", NewRecords(values=values))
-            consumer = broker.consumer("g", ["t"], RecordingListener())
+            consumer = broker.consumer("g", Subscription(["t"]), RecordingListener())
 
             assert list(appended.offsets) == list(range(len(values)))
             assert values_of(await poll(consumer, len(values))) == values
