@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
+import attrs
 import pytest
 
 from streamhouse_connect import FatalError, SqliteDefinitionStore
@@ -34,7 +35,7 @@ async def test_definitions_and_states_survive_a_restart(tmp_path: Path) -> None:
         version = await store.put_state("uid-1", "schema", b"1", expected=None)
 
     async with SqliteDefinitionStore(tmp_path) as store:
-        assert await store.all() == [make_definition()]
+        assert await store.all() == [attrs.evolve(make_definition(), version=1)]
         assert await store.get_state("uid-1", "schema") == (b"1", version)
 
     assert SqliteDefinitionStore.durable
@@ -59,7 +60,7 @@ async def test_two_stores_see_each_other(tmp_path: Path) -> None:
     async with SqliteDefinitionStore(tmp_path) as one, SqliteDefinitionStore(tmp_path) as other:
         await one.create(make_definition())
 
-        assert await other.all() == [make_definition()]
+        assert await other.all() == [attrs.evolve(make_definition(), version=1)]
 
 
 async def test_a_damaged_definition_is_named_without_its_secrets(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from streamhouse_connect.errors import ConflictError, NotFoundError
 
-__all__ = ["connector_exists", "state_changed", "unknown_connector"]
+__all__ = ["connector_exists", "state_changed", "unknown_connector", "version_changed"]
 
 
 def connector_exists(name: str) -> ConflictError:
@@ -21,4 +21,11 @@ def state_changed(key: str, *, expected: int | None, found: int | None) -> Confl
     return ConflictError(
         f"state {key!r} has version {found}, not {expected}: somebody else has changed it; read it again",
         code="state_changed",
+    )
+
+
+def version_changed(name: str, *, expected: int, found: int) -> ConflictError:
+    return ConflictError(
+        f"connector {name!r} has version {found}, not {expected}: somebody else has changed it; read it again",
+        code="version_changed",
     )

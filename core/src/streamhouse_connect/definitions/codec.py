@@ -24,6 +24,8 @@ class _Stored(msgspec.Struct, forbid_unknown_fields=True):
     target: TargetState
     created_at: datetime
     updated_at: datetime
+    version: int = 1
+    restarts: int = 0
 
 
 def encode(definition: Definition) -> bytes:
@@ -41,6 +43,8 @@ def encode(definition: Definition) -> bytes:
         target=definition.target,
         created_at=definition.created_at,
         updated_at=definition.updated_at,
+        version=definition.version,
+        restarts=definition.restarts,
     )
 
     try:
@@ -68,4 +72,6 @@ def decode(text: bytes) -> Definition:
         target=stored.target,
         created_at=stored.created_at,
         updated_at=stored.updated_at,
+        version=stored.version,
+        restarts=stored.restarts,
     )

@@ -5,8 +5,15 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING, ClassVar
 
+import attrs
+
 from streamhouse_connect.definitions import codec
-from streamhouse_connect.definitions._errors import connector_exists, state_changed, unknown_connector
+from streamhouse_connect.definitions._errors import (
+    connector_exists,
+    state_changed,
+    unknown_connector,
+    version_changed,
+)
 from streamhouse_connect.definitions.interface import Definition, DefinitionStore
 
 if TYPE_CHECKING:
@@ -36,7 +43,8 @@ class MemoryDefinitionStore(DefinitionStore):
         with self._guard:
             return [codec.decode(self._definitions[name]) for name in sorted(self._definitions)]
 
-    async def create(self, definition: Definition) -> None:
+    async def create(self, definition: Definition) -> Definition:
+        definition = attrs.evolve(definition, version=1)
         text = codec.encode(definition)
 
         with self._guard:
@@ -45,24 +53,32 @@ class MemoryDefinitionStore(DefinitionStore):
 
             self._definitions[definition.name] = text
 
-    async def replace(self, definition: Definition) -> None:
-        text = codec.encode(definition)
+        return definition
 
+    async def replace(self, definition: Definition, *, expected: int | None = None) -> Definition:
         with self._guard:
-            if definition.name not in self._definitions:
-                raise unknown_connector(definition.name)
+            version = self._find(definition.name, expected).version
+            definition = attrs.evolve(definition, version=version + 1)
+            self._definitions[definition.name] = codec.encode(definition)
 
-            self._definitions[definition.name] = text
+        return definition
 
-    async def delete(self, name: str) -> None:
+    async def delete(self, name: str, *, expected: int | None = None) -> None:
         with self._guard:
-            text = self._definitions.pop(name, None)
-
-            if text is None:
-                raise unknown_connector(name)
-
-            uid = codec.decode(text).uid
+            uid = self._find(name, expected).uid
+            del self._definitions[name]
             self._states = {place: state for place, state in self._states.items() if place[0] != uid}
+
+    def _find(self, name: str, expected: int | None) -> Definition:
+        if name not in self._definitions:
+            raise unknown_connector(name)
+
+        found = codec.decode(self._definitions[name])
+
+        if expected not in (None, found.version):
+            raise version_changed(name, expected=expected, found=found.version)
+
+        return found
 
     async def get_state(self, uid: str, key: str) -> tuple[bytes, int] | None:
         return self._states.get((uid, key))

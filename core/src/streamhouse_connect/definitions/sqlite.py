@@ -14,7 +14,12 @@ import attrs
 
 from streamhouse_connect import databases
 from streamhouse_connect.definitions import codec
-from streamhouse_connect.definitions._errors import connector_exists, state_changed, unknown_connector
+from streamhouse_connect.definitions._errors import (
+    connector_exists,
+    state_changed,
+    unknown_connector,
+    version_changed,
+)
 from streamhouse_connect.definitions.interface import Definition, DefinitionStore
 from streamhouse_connect.errors import FatalError
 
@@ -84,37 +89,36 @@ class SqliteDefinitionStore(DefinitionStore):
 
         return [self._decode(name, text) for name, text in await self._run(read)]
 
-    async def create(self, definition: Definition) -> None:
+    async def create(self, definition: Definition) -> Definition:
+        definition = attrs.evolve(definition, version=1)
         text = codec.encode(definition)
 
-        def write(connection: sqlite3.Connection) -> None:
+        def write(connection: sqlite3.Connection) -> Definition:
             if connection.execute("SELECT 1 FROM definitions WHERE name = ?", (definition.name,)).fetchone():
                 raise connector_exists(definition.name)
 
             connection.execute("INSERT INTO definitions VALUES (?, ?, ?)", (definition.name, definition.uid, text))
+            return definition
 
-        await self._run(write)
+        return await self._run(write)
 
-    async def replace(self, definition: Definition) -> None:
-        text = codec.encode(definition)
-
-        def write(connection: sqlite3.Connection) -> None:
-            changed = connection.execute(
+    async def replace(self, definition: Definition, *, expected: int | None = None) -> Definition:
+        def write(connection: sqlite3.Connection) -> Definition:
+            version = self._find(connection, definition.name, expected).version
+            kept = attrs.evolve(definition, version=version + 1)
+            connection.execute(
                 "UPDATE definitions SET uid = ?, definition = ? WHERE name = ?",
-                (definition.uid, text, definition.name),
+                (kept.uid, codec.encode(kept), kept.name),
             )
+            return kept
 
-            if not changed.rowcount:
-                raise unknown_connector(definition.name)
+        return await self._run(write)
 
-        await self._run(write)
-
-    async def delete(self, name: str) -> None:
+    async def delete(self, name: str, *, expected: int | None = None) -> None:
         def write(connection: sqlite3.Connection) -> None:
-            connection.execute("DELETE FROM states WHERE uid IN (SELECT uid FROM definitions WHERE name = ?)", (name,))
-
-            if not connection.execute("DELETE FROM definitions WHERE name = ?", (name,)).rowcount:
-                raise unknown_connector(name)
+            uid = self._find(connection, name, expected).uid
+            connection.execute("DELETE FROM states WHERE uid = ?", (uid,))
+            connection.execute("DELETE FROM definitions WHERE name = ?", (name,))
 
         await self._run(write)
 
@@ -153,6 +157,19 @@ class SqliteDefinitionStore(DefinitionStore):
             raise FatalError(f"the store of {self.path} is closed; open it again") from error
 
         return await asyncio.wrap_future(future)
+
+    def _find(self, connection: sqlite3.Connection, name: str, expected: int | None) -> Definition:
+        row = connection.execute("SELECT definition FROM definitions WHERE name = ?", (name,)).fetchone()
+
+        if row is None:
+            raise unknown_connector(name)
+
+        found = self._decode(name, row[0])
+
+        if expected not in (None, found.version):
+            raise version_changed(name, expected=expected, found=found.version)
+
+        return found
 
     def _decode(self, name: str, text: bytes) -> Definition:
         try:

@@ -129,7 +129,7 @@ class Worker:
                 message = f"a connector called {spec.name!r} exists; change it with PUT, or choose another name"
                 raise ConflictError(message, code="connector_exists")
 
-            await self._definitions.create(definition)
+            definition = await self._definitions.create(definition)
             await self._start(definition, spec.plan, spec.warnings)
 
         return await self.get(spec.name)
@@ -143,10 +143,9 @@ class Worker:
         async with self._lock:
             running = self._find(name)
             spec = parse_update(running.definition, running.plan, body, self.registry)
-            definition = attrs.evolve(
-                running.definition, topics=spec.topics, config=spec.config, updated_at=datetime.now(UTC)
+            definition = await self._definitions.replace(
+                attrs.evolve(running.definition, topics=spec.topics, config=spec.config, updated_at=datetime.now(UTC))
             )
-            await self._definitions.replace(definition)
             await running.connector.close(within=_PAUSE_SECONDS)
             await self._start(definition, spec.plan, spec.warnings)
 
@@ -257,8 +256,8 @@ class Worker:
             running = self._find(name)
 
             if running.definition.target is not target:
-                running.definition = attrs.evolve(running.definition, target=target, updated_at=datetime.now(UTC))
-                await self._definitions.replace(running.definition)
+                changed = attrs.evolve(running.definition, target=target, updated_at=datetime.now(UTC))
+                running.definition = await self._definitions.replace(changed)
 
             await running.connector.apply(target, within=_PAUSE_SECONDS)
 

@@ -40,6 +40,7 @@ def make_definition(name: str = "orders-to-files", *, uid: str = "uid-1") -> Def
         uid=uid,
         epoch=3,
         target=TargetState.PAUSED,
+        restarts=2,
         created_at=datetime(2026, 2, 10, 14, 0, 0, 123456, tzinfo=UTC),
         updated_at=datetime(2026, 2, 11, 14, tzinfo=timezone(timedelta(hours=-5))),
     )
@@ -61,18 +62,18 @@ class DefinitionStoreConformance:
             await store.create(second)
             await store.create(first)
 
-            assert await store.all() == [first, second]
+            assert await store.all() == [attrs.evolve(first, version=1), attrs.evolve(second, version=1)]
 
     async def test_a_name_is_taken_once(self, store: DefinitionStore) -> None:
         """A second definition of the same name is a conflict, and changes nothing."""
         async with store:
-            await store.create(make_definition())
+            first = await store.create(make_definition())
 
             with pytest.raises(ConflictError) as raised:
                 await store.create(attrs.evolve(make_definition(), epoch=9))
 
             assert raised.value.code == "connector_exists"
-            assert await store.all() == [make_definition()]
+            assert await store.all() == [first]
 
     async def test_of_many_at_once_one_is_created(self, store: DefinitionStore) -> None:
         """Of several who create the same name at the same time one succeeds."""
@@ -90,15 +91,70 @@ class DefinitionStoreConformance:
 
         async with store:
             await store.create(make_definition())
-            await store.create(other)
-            await store.replace(changed)
+            other = await store.create(other)
+            changed = await store.replace(changed)
 
+            assert changed.target is TargetState.STOPPED
             assert await store.all() == [changed, other]
+
+    async def test_the_store_counts_versions(self, store: DefinitionStore) -> None:
+        """Whatever version it is given, a new definition gets the first, and each replacement the one after the kept one."""
+        given = attrs.evolve(make_definition(), version=7)
+
+        async with store:
+            created = await store.create(given)
+            replaced = await store.replace(given)
+            again = await store.replace(replaced)
+
+            assert [created.version, replaced.version, again.version] == [1, 2, 3]
+            assert created == attrs.evolve(given, version=1)
+            assert await store.all() == [again]
+
+            await store.delete(given.name)
+            assert (await store.create(given)).version == 1
+
+    async def test_who_knows_another_version_changes_nothing(self, store: DefinitionStore) -> None:
+        """With the version it was read in, a definition is replaced or deleted only if nobody has changed it since."""
+        async with store:
+            await store.create(make_definition())
+            kept = await store.replace(make_definition(), expected=1)
+
+            for asked in (
+                store.replace(attrs.evolve(kept, epoch=9), expected=1),
+                store.replace(attrs.evolve(kept, epoch=9), expected=3),
+                store.delete(kept.name, expected=1),
+            ):
+                with pytest.raises(ConflictError) as raised:
+                    await asked
+
+                assert raised.value.code == "version_changed"
+
+            assert await store.all() == [kept]
+            await store.delete(kept.name, expected=2)
+            assert await store.all() == []
+
+    async def test_of_many_at_once_one_replaces(self, store: DefinitionStore) -> None:
+        """Of several who replace the same version at the same time one succeeds, and its definition is kept."""
+        async with store:
+            created = await store.create(make_definition())
+            outcomes = await asyncio.gather(
+                *(store.replace(attrs.evolve(created, epoch=epoch), expected=1) for epoch in range(5)),
+                return_exceptions=True,
+            )
+            winners = [outcome for outcome in outcomes if isinstance(outcome, Definition)]
+
+            assert len(winners) == 1
+            assert await store.all() == winners
 
     async def test_an_unknown_name_is_not_found(self, store: DefinitionStore) -> None:
         """What does not exist can neither be replaced nor deleted."""
         async with store:
-            for asked in (store.replace(make_definition()), store.delete("orders-to-files")):
+            for asked in (
+                store.replace(make_definition()),
+                store.replace(make_definition(), expected=1),
+                store.delete("orders-to-files"),
+                store.delete("orders-to-files", expected=1),
+            ):
                 with pytest.raises(NotFoundError) as raised:
                     await asked
 
@@ -171,6 +227,31 @@ class DefinitionStoreConformance:
             (found,) = await store.all()
 
             assert found.config == {"a": ["1"]}
+
+    async def test_what_is_read_is_current(self, store: DefinitionStore) -> None:
+        """Nothing that an open store tells is out of date."""
+        async with store:
+            assert store.stale is None
+
+    async def test_reports_are_taken_at_any_time(self, store: DefinitionStore) -> None:
+        """A status may be reported, again, and withdrawn, twice too; what was withdrawn is not told."""
+        async with store:
+            for status in (b"1", b"1", b"2", None, None):
+                await store.report("worker-1", "orders-to-files", status)
+
+            assert await store.reports("orders-to-files") == {}
+            assert await store.reports("unheard-of") == {}
+
+    async def test_nobody_else_no_changes(self, store: DefinitionStore) -> None:
+        """Who waits for the changes of others can be cancelled at any time."""
+        async with store:
+            changes = store.changes()
+            waiting = asyncio.ensure_future(anext(changes))
+            await asyncio.sleep(0)
+            waiting.cancel()
+
+            with pytest.raises(asyncio.CancelledError):
+                await waiting
 
     async def test_closing_twice_is_harmless(self, store: DefinitionStore) -> None:
         """A store may be closed again, or without having been opened."""
