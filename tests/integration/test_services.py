@@ -98,9 +98,10 @@ def test_elasticsearch_keeps_acknowledged_documents_through_a_crash(
     assert answer["_source"] == {"n": 1}
 
 
-def _values(topic: str, bootstrap: str) -> list[bytes | None]:
-    consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": topic, "enable.partition.eof": True})
-    consumer.assign([TopicPartition(topic, 0, OFFSET_BEGINNING)])
+def _values(bootstrap: str, topic: str, *, partition: int = 0) -> list[bytes | None]:
+    settings = {"group.id": topic, "enable.auto.commit": False, "enable.partition.eof": True}
+    consumer = Consumer({"bootstrap.servers": bootstrap, **settings})
+    consumer.assign([TopicPartition(topic, partition, OFFSET_BEGINNING)])
     values = []
 
     while (message := consumer.poll(30)) is not None and (end := message.error()) is None:
@@ -131,7 +132,7 @@ def test_kafka_keeps_acknowledged_records_through_a_crash(kafka: Topics, kafka_s
     assert not accepts(kafka_server.port)
     kafka_server.start()
     assert kafka_server.pid != crashed
-    assert _values(topic, kafka.bootstrap) == sent
+    assert _values(kafka.bootstrap, topic) == sent
 
 
 def test_kafka_takes_settings(start_service: Callable[[Service], None]) -> None:
@@ -144,7 +145,27 @@ def test_kafka_takes_settings(start_service: Callable[[Service], None]) -> None:
     assert len(server.admin().list_topics(timeout=30).topics["made-by-the-broker"].partitions) == 3
 
 
-def test_kafka_that_refuses_its_settings_says_why() -> None:
+def test_kafka_fails_over_to_a_broker_that_joined(start_service: Callable[[Service], None]) -> None:
+    """A record that three brokers hold is read from another when the one that led its partition is killed."""
+    settings = {"default.replication.factor": 3, "min.insync.replicas": 2}
+    first = Kafka(settings)
+    start_service(first)
+    joined = [Kafka(settings, joins=first) for _ in range(2)]
+
+    for server in joined:
+        start_service(server)
+
+    first.create_topic("replicated", partitions=3)
+    partitions = first.admin().list_topics(timeout=30).topics["replicated"].partitions.values()
+    led = next(partition.id for partition in partitions if partition.leader == joined[0].port)
+    producer = Producer({"bootstrap.servers": first.bootstrap, "acks": "all"})
+    producer.produce("replicated", b"kept", partition=led)
+    assert producer.flush(30) == 0
+    joined[0].kill()
+    assert _values(first.bootstrap, "replicated", partition=led) == [b"kept"]
+
+
+def test_kafka_that_refuses_its_settings_says_why(kafka_server: Kafka) -> None:
     """The error of start() names the setting that the server did not accept."""
     with pytest.raises(ServiceUnavailableError, match=r"process\.roles"), Kafka({"process.roles": "onlooker"}):
         pass

@@ -1,11 +1,11 @@
-"""Kafka 4 from Maven Central: one KRaft node, controller and broker in one process."""
+"""Kafka 4 from Maven Central: a KRaft node, controller and broker in one process, and brokers that join it."""
 
 import socket
 import struct
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import ClassVar, Final
+from typing import ClassVar, Final, Self
 
 import attrs
 from confluent_kafka.admin import AdminClient
@@ -27,26 +27,31 @@ appender.console.name = console
 appender.console.layout.type = PatternLayout
 appender.console.layout.pattern = %d %p %c{1} %m%n
 """
-_METADATA_REQUEST: Final = struct.pack(">hhihi", 3, 1, 0, -1, 0)  # version 1, no client id, no topics
+_METADATA_REQUEST: Final = struct.pack(">ihhihi", 14, 3, 1, 0, -1, 0)  # version 1, no client id, no topics
+_METADATA_HEAD: Final = struct.Struct(">iii")  # size, correlation id, number of brokers
+_METADATA_BROKER: Final = struct.Struct(">ih9sih")  # node, host ("127.0.0.1" and its length), port, no rack
 _POLL_SECONDS: Final = 0.02
 _TOPIC_SECONDS: Final = 30.0
 
 
 class Kafka(Service):
-    """A cluster of one node without security; `settings` are added to its server.properties.
+    """A node without security, whose id is its port; `settings` are added to its server.properties.
 
-    Ready means that the broker is a member of the cluster. Coordinators of groups may need a moment more after a
-    restart: clients meet NOT_COORDINATOR and try again.
+    It is a cluster by itself, or one more broker of the cluster that it `joins`, whose first node stays the only
+    controller. Ready means that the broker is a member of the cluster. Coordinators of groups may need a moment more
+    after a restart: clients meet NOT_COORDINATOR and try again.
     """
 
     name: ClassVar[str] = "kafka"
     start_timeout: ClassVar[float] = 60.0
     stop_timeout: ClassVar[float] = 20.0
 
-    def __init__(self, settings: Mapping[str, str | int] | None = None) -> None:
+    def __init__(self, settings: Mapping[str, str | int] | None = None, *, joins: Self | None = None) -> None:
         super().__init__()
         self._settings = dict(settings or {})
-        self._controller_port = free_port()
+        self._is_controller = joins is None
+        self._controller: str = f"127.0.0.1:{free_port()}" if joins is None else joins._controller
+        self._voter: str = f"{self.port}@{self._controller}" if joins is None else joins._voter
         self._jars = Path()
         self._java = Path()
 
@@ -71,11 +76,12 @@ class Kafka(Service):
         self._jars = self.install()
         (self.directory / "tmp").mkdir()
         (self.directory / "log4j2.properties").write_text(_LOGGING)
+        controller = f",CONTROLLER://{self._controller}" if self._is_controller else ""
         settings: dict[str, str | int] = {
-            "process.roles": "broker,controller",
-            "node.id": 1,
-            "controller.quorum.voters": f"1@127.0.0.1:{self._controller_port}",
-            "listeners": f"PLAINTEXT://{self.bootstrap},CONTROLLER://127.0.0.1:{self._controller_port}",
+            "process.roles": "broker,controller" if self._is_controller else "broker",
+            "node.id": self.port,
+            "controller.quorum.voters": self._voter,
+            "listeners": f"PLAINTEXT://{self.bootstrap}{controller}",
             "advertised.listeners": f"PLAINTEXT://{self.bootstrap}",
             "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
             "controller.listener.names": "CONTROLLER",
@@ -111,13 +117,16 @@ class Kafka(Service):
 
     def is_ready(self) -> bool:
         try:
-            with socket.create_connection(("127.0.0.1", self.port), timeout=1.0) as connection:
-                connection.sendall(struct.pack(">i", len(_METADATA_REQUEST)) + _METADATA_REQUEST)
-                answer = connection.makefile("rb").read(12)  # its size, the correlation id, and the number of brokers
-        except OSError:
+            with (
+                socket.create_connection(("127.0.0.1", self.port), timeout=1.0) as connection,
+                connection.makefile("rb") as answers,
+            ):
+                connection.sendall(_METADATA_REQUEST)
+                _, _, count = _METADATA_HEAD.unpack(answers.read(_METADATA_HEAD.size))
+                brokers = answers.read(_METADATA_BROKER.size * count)
+                return self.port in {node for node, *_ in _METADATA_BROKER.iter_unpack(brokers)}
+        except (OSError, struct.error):
             return False
-
-        return len(answer) == 12 and struct.unpack(">iii", answer)[2] == 1
 
     def admin(self) -> AdminClient:
         """A client for the arrangement of tests."""
@@ -126,7 +135,7 @@ class Kafka(Service):
     def create_topic(self, name: str, *, partitions: int = 1, settings: Mapping[str, str] | None = None) -> None:
         """Create a topic and wait until clients see it."""
         admin = self.admin()
-        topic = NewTopic(name, num_partitions=partitions, replication_factor=1, config=dict(settings or {}))
+        topic = NewTopic(name, num_partitions=partitions, config=dict(settings or {}))
         admin.create_topics([topic])[name].result(_TOPIC_SECONDS)
         deadline = time.monotonic() + _TOPIC_SECONDS
 
