@@ -15,6 +15,13 @@ __all__ = ["ConnectorOptions"]
 class ConnectorOptions:
     """What the runtime reads of a connector's configuration. Sinks declare their own defaults for some of it."""
 
+    tasks_max: int = option(
+        "tasks.max",
+        default=1,
+        minimum=1,
+        maximum=1000,
+        doc="How many consumers share the connector's partitions in each worker; with the embedded broker there is one.",
+    )
     batch_size: int = option(
         "batch.size", default=1000, minimum=1, maximum=10_000_000, doc="A batch is written at this many records."
     )

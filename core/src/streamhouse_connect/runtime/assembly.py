@@ -12,12 +12,11 @@ import attrs
 
 from streamhouse_connect.brokers import Subscription
 from streamhouse_connect.errors import FatalError
-from streamhouse_connect.runtime.connector import Connector, Snapshot
+from streamhouse_connect.runtime.connector import Connector
 from streamhouse_connect.runtime.deadletters import DeadLetters
 from streamhouse_connect.runtime.delivery import Delivery
-from streamhouse_connect.runtime.progress import PartitionProgress
 from streamhouse_connect.runtime.retries import Backoff
-from streamhouse_connect.runtime.states import State
+from streamhouse_connect.runtime.runner import TaskRunner
 from streamhouse_connect.runtime.task import Task
 from streamhouse_connect.secrets import Redactor
 from streamhouse_connect.sinks import SinkContext
@@ -55,29 +54,38 @@ class Assembly:
         self, definition: Definition, plan: Plan | None, committed: Mapping[TopicPartition, Committed], why_not: str
     ) -> Connector:
         """Make a connector that goes on from `committed`; without a plan it is failed, and `why_not` tells why."""
-        return Connector(
-            definition.name,
-            self._task_maker(definition, plan) if plan else _refuse(why_not),
+        tasks = self._number_of_tasks(plan)
+        return Connector([self._runner(task, definition, plan, why_not) for task in range(tasks)], committed)
+
+    def warnings(self, plan: Plan) -> tuple[str, ...]:
+        """Return what of a configuration has no effect here."""
+        if plan.options.tasks_max == 1 or self.broker.shares_partitions:
+            return ()
+
+        return ("config.tasks.max has no effect: the consumers of this broker do not share partitions",)
+
+    def _number_of_tasks(self, plan: Plan | None) -> int:
+        return plan.options.tasks_max if plan and self.broker.shares_partitions else 1
+
+    def _runner(self, task: int, definition: Definition, plan: Plan | None, why_not: str) -> TaskRunner:
+        return TaskRunner(
+            f"connector-{definition.name}-{task}",
+            self._task_maker(task, definition, plan) if plan else _refuse(why_not),
             target=definition.target,
             backoff=_backoff(plan.options) if plan else _RESTART_BACKOFF,
             restart_backoff=_RESTART_BACKOFF,
             redact=plan.redact if plan else Redactor(()),
             metrics=self.metrics.of(definition.name),
-            snapshot=Snapshot(
-                State.STARTING,
-                committed=committed,
-                processed={tp: PartitionProgress.processed_of(commit) for tp, commit in committed.items()},
-            ),
         )
 
-    def _task_maker(self, definition: Definition, plan: Plan) -> Callable[[TaskObserver], Task]:
-        return lambda observer: self._task(definition, plan, observer)
+    def _task_maker(self, task: int, definition: Definition, plan: Plan) -> Callable[[TaskObserver], Task]:
+        return lambda observer: self._task(task, definition, plan, observer)
 
-    def _task(self, definition: Definition, plan: Plan, observer: TaskObserver) -> Task:
+    def _task(self, task: int, definition: Definition, plan: Plan, observer: TaskObserver) -> Task:
         sink = plan.make_sink()
         topic_ids: dict[str, str] = {}
         letters = DeadLetters(
-            self.broker, plan.dead_letter_topic, definition.name, definition.connector_class, 0, plan.redact
+            self.broker, plan.dead_letter_topic, definition.name, definition.connector_class, task, plan.redact
         )
 
         async def bury(batch: Batch, reasons: Mapping[int, str]) -> None:

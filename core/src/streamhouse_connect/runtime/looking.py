@@ -10,6 +10,7 @@ import attrs
 from streamhouse_connect.errors import NotFoundError
 from streamhouse_connect.masking import mask
 from streamhouse_connect.runtime.info import ConnectorInfo, PartitionInfo, TaskInfo
+from streamhouse_connect.runtime.progress import PartitionProgress
 from streamhouse_connect.runtime.states import State
 from streamhouse_connect.sinks import Guarantee
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from streamhouse_connect.records import TopicPartition
     from streamhouse_connect.runtime.connector import Connector
     from streamhouse_connect.runtime.plan import Plan
+    from streamhouse_connect.runtime.snapshots import Snapshot
 
 __all__ = ["Running", "look", "unread"]
 
@@ -38,7 +40,6 @@ class Running:
 async def look(running: Running, broker: Broker) -> ConnectorInfo:
     """Return what there is to see of a connector, free of secrets."""
     definition, plan, snapshot = running.definition, running.plan, running.connector.snapshot
-    idle = snapshot.state in (State.PAUSED, State.STOPPED)
 
     return ConnectorInfo(
         name=definition.name,
@@ -48,11 +49,15 @@ async def look(running: Running, broker: Broker) -> ConnectorInfo:
         state=snapshot.state,
         target=definition.target,
         error=snapshot.error,
-        processed=sum(snapshot.processed.values()),
+        processed=snapshot.processed,
         created_at=definition.created_at,
         updated_at=definition.updated_at,
-        tasks=() if idle else (TaskInfo(0, snapshot.state, snapshot.error, snapshot.trace, snapshot.assigned),),
-        partitions=tuple([info for topic in definition.topics for info in await _partitions(running, topic, broker)]),
+        tasks=tuple(
+            TaskInfo(number, task.state, task.error, task.trace, task.assigned)
+            for number, task in enumerate(running.connector.tasks)
+            if task.state not in (State.PAUSED, State.STOPPED)
+        ),
+        partitions=tuple([info for topic in definition.topics for info in await _partitions(snapshot, topic, broker)]),
         guarantee=_guarantee(plan, snapshot.weakened),
         warnings=running.warnings,
     )
@@ -71,15 +76,15 @@ async def unread(running: Running, broker: Broker) -> dict[TopicPartition, int]:
     return {tp: end for each in ends for tp, (start, end) in each if end > start}
 
 
-async def _partitions(running: Running, topic: str, broker: Broker) -> list[PartitionInfo]:
-    snapshot = running.connector.snapshot
+async def _partitions(snapshot: Snapshot, topic: str, broker: Broker) -> list[PartitionInfo]:
     infos = []
 
     for tp, (start, end) in sorted((await _watermarks(topic, broker)).items()):
         commit = snapshot.committed.get(tp)
         offset = commit.offset if commit else None
         lag = max(0, end - max(start, offset or 0))
-        infos.append(PartitionInfo(tp, offset, end, lag, snapshot.processed.get(tp, 0)))
+        processed = PartitionProgress.processed_of(commit) if commit else 0
+        infos.append(PartitionInfo(tp, offset, end, lag, processed))
 
     return infos
 

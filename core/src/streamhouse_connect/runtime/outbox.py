@@ -88,8 +88,8 @@ class Outbox:
         return self.failure is None and not self._over
 
     def has_read(self, ends: Mapping[TopicPartition, int]) -> bool:
-        """Tell whether everything below these offsets was read."""
-        return all(tp in self.progress and self.progress[tp].position >= end for tp, end in ends.items())
+        """Tell whether everything below these offsets was read, as far as the partitions are ours."""
+        return all(progress.position >= ends.get(tp, 0) for tp, progress in self.progress.items())
 
     def flush_soon(self) -> None:
         """Have what waits now written without waiting for fuller batches."""

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import enum
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-__all__ = ["State"]
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+__all__ = ["State", "combine"]
 
 
 class State(enum.Enum):
@@ -30,3 +33,29 @@ class State(enum.Enum):
 
 
 _REPORTED: Final = frozenset({State.PAUSED, State.STOPPED, State.FAILED})
+
+_PRECEDENCE: Final = (
+    State.DEGRADED,
+    State.RETRYING,
+    State.RUNNING,
+    State.STOPPING,
+    State.STARTING,
+    State.PAUSED,
+    State.STOPPED,
+)
+"""What holds for a connector as soon as it holds for one of its tasks, the first of them that does."""
+
+
+def combine(states: Collection[State]) -> State:
+    """Return the state of a connector whose tasks, one at least, are in these states.
+
+    all failed                       → failed
+    some failed, others whatever     → degraded
+    one or more degraded, …          → the first of the table above
+    """
+    found = frozenset(states)
+
+    if State.FAILED in found:
+        return State.FAILED if len(found) == 1 else State.DEGRADED
+
+    return next(state for state in _PRECEDENCE if state in found)

@@ -102,7 +102,8 @@ class Worker:
 
         :raises ConfigError: with everything that is wrong.
         """
-        return list(parse_body(body, self.registry).warnings)
+        spec = parse_body(body, self.registry)
+        return [*spec.warnings, *self._assembly.warnings(spec.plan)]
 
     async def create(self, body: Mapping[str, object]) -> ConnectorInfo:
         """Define a connector and start it. `body` has the shape of `POST /api/v1/connectors`.
@@ -248,6 +249,7 @@ class Worker:
     async def _start(self, definition: Definition, plan: Plan | None, warnings: tuple[str, ...]) -> None:
         committed = await self.broker.committed(group_of(definition.name))
         connector = self._assembly.connector(definition, plan, committed, "; ".join(warnings))
+        warnings += self._assembly.warnings(plan) if plan else ()
         self._running[definition.name] = Running(definition, plan, connector, warnings)
         connector.start()
 
@@ -264,9 +266,5 @@ class Worker:
         return await self.get(name)
 
     def _samples(self) -> list[ConnectorSample]:
-        return [
-            ConnectorSample(
-                name, each.connector.snapshot.state.reported, sum(each.connector.snapshot.processed.values())
-            )
-            for name, each in sorted(self._running.items())
-        ]
+        snapshots = [(name, each.connector.snapshot) for name, each in sorted(self._running.items())]
+        return [ConnectorSample(name, snapshot.state.reported, snapshot.processed) for name, snapshot in snapshots]

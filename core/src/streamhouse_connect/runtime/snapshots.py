@@ -1,0 +1,74 @@
+"""What a task was doing when somebody looked, and what that says of the connector that it belongs to. Pure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import attrs
+
+from streamhouse_connect.runtime.progress import PartitionProgress
+from streamhouse_connect.runtime.states import State, combine
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from streamhouse_connect.brokers import Committed
+    from streamhouse_connect.records import TopicPartition
+
+__all__ = ["Snapshot", "merge"]
+
+
+@attrs.frozen
+class Snapshot:
+    """What a task, or all of a connector's, was doing when somebody looked."""
+
+    state: State
+    error: str | None = None
+    trace: str | None = None
+    weakened: str | None = None
+    """Why the guarantee of the configuration does not hold at this destination."""
+    assigned: tuple[TopicPartition, ...] = ()
+    committed: Mapping[TopicPartition, Committed] = attrs.field(factory=dict)
+    """The last commits known, those of partitions that somebody else has by now included."""
+
+    @property
+    def processed(self) -> int:
+        """The number of records that are durable at the destination, as far as committed."""
+        return sum(map(PartitionProgress.processed_of, self.committed.values()))
+
+    def is_beyond(self, ends: Mapping[TopicPartition, int]) -> bool:
+        """Tell whether everything below these offsets is delivered and committed."""
+        return all(tp in self.committed and self.committed[tp].offset >= end for tp, end in ends.items())
+
+
+def merge(tasks: Sequence[Snapshot]) -> Snapshot:
+    """Return what the tasks of a connector do as a whole."""
+    troubled = _most_troubled(tasks)
+
+    return Snapshot(
+        state=combine([task.state for task in tasks]),
+        error=troubled.error if troubled else None,
+        trace=troubled.trace if troubled else None,
+        weakened=next((task.weakened for task in tasks if task.weakened is not None), None),
+        assigned=tuple(sorted({tp for task in tasks for tp in task.assigned})),
+        committed=_latest(tasks),
+    )
+
+
+def _most_troubled(tasks: Iterable[Snapshot]) -> Snapshot | None:
+    """Return a task that has an error to tell, a failed one rather than another."""
+    return min((t for t in tasks if t.error is not None), key=lambda t: t.state is not State.FAILED, default=None)
+
+
+def _latest(tasks: Iterable[Snapshot]) -> dict[TopicPartition, Committed]:
+    """Return the last commit of each partition: who has the partition now knows best, then who saw it go farthest."""
+    found: dict[TopicPartition, tuple[bool, int, Committed]] = {}
+
+    for task in tasks:
+        for tp, commit in task.committed.items():
+            known = (tp in task.assigned, commit.offset, commit)
+
+            if tp not in found or known[:2] > found[tp][:2]:
+                found[tp] = known
+
+    return {tp: commit for tp, (_, _, commit) in found.items()}
