@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Literal
 
 import attrs
@@ -137,3 +138,55 @@ def test_every_option_is_described() -> None:
     assert (infos["x.count"].type, infos["x.count"].default) == ("integer", 9)
     assert infos["x.mode"].choices == ("upsert", "insert")
     assert infos["x.fields"].default == ""
+
+
+@attrs.frozen(kw_only=True)
+class Passing:
+    name: str = option("y.name", default="n", doc="A name.")
+    properties: Mapping[str, str] = option("y.override.", doc="Properties that are passed on.")
+
+
+def test_a_prefix_takes_in_all_keys_that_begin_with_it() -> None:
+    """As text, under what is behind the prefix; null means not given."""
+    loaded = load([Passing], {"y.override.a.b": 1, "y.override.c": True, "y.override.d": "", "y.override.e": None})
+    assert loaded.get(Passing).properties == {"a.b": "1", "c": "true", "d": ""}
+    assert loaded.warnings == ()
+
+
+def test_a_property_that_is_no_text_is_a_problem() -> None:
+    """The whole key is named."""
+    with pytest.raises(ConfigError, match=r"config\.y\.override\.a must be text, but is a list"):
+        load([Passing], {"y.override.a": []})
+
+
+def test_a_prefix_alone_is_no_option() -> None:
+    """Nor is a misspelt one; what was meant is named."""
+    loaded = load([Passing], {"y.override.": 1, "y.overide.a": 2})
+    assert [warning.partition("; ")[2] for warning in loaded.warnings] == ["did you mean y.override.*?"] * 2
+
+
+def test_secret_properties_are_known_as_secrets_and_not_printed() -> None:
+    """Whatever sounds secret, and the password in a URL."""
+    loaded = load(
+        [Passing], {"y.override.sasl.password": "geheim", "y.override.proxy": "http://u:p@h", "y.override.acks": "all"}
+    )
+    assert loaded.secrets() == {Secret("geheim"), SecretUrl("http://u:p@h")}
+    assert "geheim" not in repr(loaded)
+
+
+def test_a_prefix_is_described_with_a_star() -> None:
+    """As somebody would write that anything may follow."""
+    info = describe([Passing])[1]
+    assert (info.key, info.type, info.required, info.default) == ("y.override.*", "properties", False, None)
+
+
+@pytest.mark.parametrize("key", ["y.override.a", "y.", "y.override."])
+def test_no_other_option_may_reach_into_a_prefix(key: str) -> None:
+    """One of the two would read the other's value."""
+
+    @attrs.frozen
+    class Other:
+        other: str = option(key, default="", doc="Overlaps.")
+
+    with pytest.raises(PluginError, match="is declared by both"):
+        load([Passing, Other], {})

@@ -1,7 +1,8 @@
-"""The options that every connector has, whatever its sink: batching, errors, retries."""
+"""The options that every connector has, whatever its sink: reading, batching, errors, retries."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Literal
 
 import attrs
@@ -21,6 +22,26 @@ class ConnectorOptions:
         minimum=1,
         maximum=1000,
         doc="How many consumers share the connector's partitions in each worker; with the embedded broker there is one.",
+    )
+    topics_regex: str | None = option(
+        "topics.regex",
+        default=None,
+        doc="In place of topics: all topics, present and future, whose whole name matches this regular expression.",
+    )
+    offset_reset: Literal["earliest", "latest", "error"] = option(
+        "offset.reset",
+        default="earliest",
+        doc="Where reading starts without a committed offset, or if its records are gone: the first record, behind the "
+        "last, or nowhere (error).",
+    )
+    isolation_level: Literal["read_committed", "read_uncommitted"] = option(
+        "isolation.level",
+        default="read_committed",
+        doc="Whether records of transactions that are open or were aborted are left out.",
+    )
+    consumer_override: Mapping[str, str] = option(
+        "consumer.override.",
+        doc="Properties of the connector's consumers, such as librdkafka's, that go before the worker's.",
     )
     batch_size: int = option(
         "batch.size", default=1000, minimum=1, maximum=10_000_000, doc="A batch is written at this many records."

@@ -12,10 +12,12 @@ from urllib.parse import quote, unquote, urlsplit
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-__all__ = ["MASK", "Redactor", "Secret", "SecretUrl"]
+__all__ = ["MASK", "Redactor", "Secret", "SecretUrl", "secret_in", "sounds_secret"]
 
 MASK: Final = "********"
 """What is shown where a secret stands."""
+
+_SENSITIVE = re.compile(r"pass|secret|token|credential|key(\.pem)?$|auth(?!bearer)|jaas", re.IGNORECASE)
 
 # The password ends at the last @: an unencoded one may itself hold / or @.
 _USERINFO = re.compile(r"(?P<before>://[^:@/?#]*:)(?P<secret>.*)(?P<after>@)", re.DOTALL)
@@ -108,6 +110,19 @@ def _filled(found: re.Match[str], kept: Mapping[str, str]) -> str:
         return found[0]
 
     return found[0].replace(MASK, kept[found["before"]])
+
+
+def sounds_secret(name: str) -> bool:
+    """Tell whether the value of an option or property of this name is probably secret."""
+    return _SENSITIVE.search(name) is not None
+
+
+def secret_in(name: str, value: str) -> Secret | None:
+    """Return what is probably secret in the value of a property that nobody has declared; None if nothing is."""
+    if sounds_secret(name):
+        return Secret(value)
+
+    return SecretUrl(value) if "://" in value else None
 
 
 class Redactor:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamhouse_connect import ConfigError, Registry, TargetState
+from streamhouse_connect import ConfigError, Registry, Subscription, TargetState
 from streamhouse_connect.runtime.spec import parse_body
 
 REGISTRY = Registry(entry_points=False)
@@ -63,11 +63,47 @@ def test_everything_that_is_wrong_is_told_at_once() -> None:
         ({"config": {"file.path": "x", "format": "xml"}}, ["config.format"]),
         ({"config": {"file.path": "x", "partitioning": "weekly"}}, ["config.partitioning"]),
         ({"uid": "a b"}, ["uid"]),
+        ({"config": {"file.path": "x", "topics.regex": "o.*"}}, ["topics"]),
+        ({"topics": [], "config": {"file.path": "x", "topics.regex": ""}}, ["topics"]),
+        ({"topics": None, "config": {"file.path": "x", "topics.regex": "o("}}, ["config.topics.regex"]),
+        ({"config": {"file.path": "x", "tasks.max": 0}}, ["config.tasks.max"]),
+        ({"config": {"file.path": "x", "offset.reset": "first"}}, ["config.offset.reset"]),
     ],
 )
 def test_each_problem_names_its_field(fields: dict[str, Any], expected: list[str]) -> None:
     """So that a form can show it where it belongs."""
     assert fields_of(**fields) == expected
+
+
+def test_a_pattern_stands_for_topics() -> None:
+    """It takes in what matches as a whole, but not the connector's own dead letters."""
+    spec = parse_body(body(topics=[], config={"file.path": "x", "topics.regex": "[a-z]+(-dlq)?"}), REGISTRY)
+    subscription = spec.plan.subscription(spec.topics)
+    assert spec.topics == ()
+    assert [topic for topic in ("orders", "orders2", "c-dlq", "d-dlq") if subscription.includes(topic)] == [
+        "orders",
+        "d-dlq",
+    ]
+
+
+def test_how_a_connector_reads_is_part_of_its_configuration() -> None:
+    """Where reading starts, what of transactions, and with which properties of the client library."""
+    config = {
+        "file.path": "x",
+        "offset.reset": "latest",
+        "isolation.level": "read_uncommitted",
+        "consumer.override.fetch.min.bytes": 1,
+        "consumer.override.check.crcs": True,
+    }
+    spec = parse_body(body(config=config), REGISTRY)
+    assert spec.plan.subscription(spec.topics) == Subscription(
+        ["orders"],
+        excluded=frozenset({"c-dlq"}),
+        offset_reset="latest",
+        isolation_level="read_uncommitted",
+        properties={"fetch.min.bytes": "1", "check.crcs": "true"},
+    )
+    assert spec.warnings == ()
 
 
 def test_an_unknown_field_is_a_warning() -> None:

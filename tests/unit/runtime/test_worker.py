@@ -472,6 +472,39 @@ async def test_a_topic_in_use_is_not_deleted(worker: Worker) -> None:
     assert caught.value.code == "topic_in_use"
 
 
+async def test_topics_may_be_chosen_by_a_pattern(worker: Worker, destination: Destination) -> None:
+    """Those that are there, and those that come; the status shows them, and none of them is deleted."""
+    await produce(worker, b"a")
+    config = {"topics.regex": "ord.*"}
+    await worker.create({**body(topics=[]), "config": config})
+    await worker.drained("c", timeout=10)
+    await worker.broker.create_topic("ordinals")
+    await worker.broker.create_topic("other")
+    await produce(worker, b"b", topic="ordinals")
+    await produce(worker, b"no", topic="other")
+    await worker.drained("c", timeout=10)
+    info = await worker.get("c")
+    assert destination.values() == [b"a", b"b"]
+    assert info.topics == ()
+    assert [(each.tp.topic, each.committed) for each in info.partitions] == [("orders", 1), ("ordinals", 1)]
+
+    with pytest.raises(ConflictError, match="read by c"):
+        await worker.delete_topic("ordinals")
+
+    await worker.delete_topic("other")
+
+
+async def test_reading_starts_behind_the_last_record_where_that_is_asked_for(
+    worker: Worker, destination: Destination
+) -> None:
+    """offset.reset=latest: what was there before the connector is not delivered."""
+    await produce(worker, b"before")
+    await worker.create(body(offset_reset="latest"))
+    await until(lambda: worker._running["c"].connector.snapshot.assigned)
+    await produce(worker, b"after")
+    await until(lambda: destination.values() == [b"after"])
+
+
 async def test_reading_pauses_while_the_buffer_is_full(worker: Worker, destination: Destination) -> None:
     """A slow destination does not make memory grow beyond buffer.memory, give or take a poll."""
     gate = threading.Event()

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 import attrs
 
-from streamhouse_connect.brokers import Subscription
 from streamhouse_connect.errors import FatalError
 from streamhouse_connect.runtime.connector import Connector
 from streamhouse_connect.runtime.deadletters import DeadLetters
@@ -94,7 +93,7 @@ class Assembly:
 
         return Task(
             group=group_of(definition.name),
-            subscription=Subscription(definition.topics),
+            subscription=plan.subscription(definition.topics),
             broker=self.broker,
             sink=sink,
             context=SinkContext(

@@ -2,29 +2,26 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import attrs
 
-from streamhouse_connect.errors import NotFoundError
+from streamhouse_connect.brokers import Subscription
 from streamhouse_connect.masking import mask
 from streamhouse_connect.runtime.info import ConnectorInfo, PartitionInfo, TaskInfo
 from streamhouse_connect.runtime.progress import PartitionProgress
+from streamhouse_connect.runtime.sources import existing_topics, subscription_of, watermarks
 from streamhouse_connect.runtime.states import State
 from streamhouse_connect.sinks import Guarantee
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from streamhouse_connect.brokers import Broker
     from streamhouse_connect.definitions import Definition
-    from streamhouse_connect.records import TopicPartition
     from streamhouse_connect.runtime.connector import Connector
     from streamhouse_connect.runtime.plan import Plan
     from streamhouse_connect.runtime.snapshots import Snapshot
 
-__all__ = ["Running", "look", "unread"]
+__all__ = ["Running", "look"]
 
 
 @attrs.define(eq=False)
@@ -35,6 +32,11 @@ class Running:
     plan: Plan | None
     connector: Connector
     warnings: tuple[str, ...] = ()
+
+    @property
+    def subscription(self) -> Subscription:
+        """What the connector reads."""
+        return subscription_of(self.definition, self.plan)
 
 
 async def look(running: Running, broker: Broker) -> ConnectorInfo:
@@ -57,7 +59,7 @@ async def look(running: Running, broker: Broker) -> ConnectorInfo:
             for number, task in enumerate(running.connector.tasks)
             if task.state not in (State.PAUSED, State.STOPPED)
         ),
-        partitions=tuple([info for topic in definition.topics for info in await _partitions(snapshot, topic, broker)]),
+        partitions=await _partitions(running, snapshot, broker),
         guarantee=_guarantee(plan, snapshot.weakened),
         warnings=running.warnings,
     )
@@ -70,27 +72,15 @@ def _guarantee(plan: Plan | None, weakened: str | None) -> Guarantee | None:
     return Guarantee("at-least-once", weakened)
 
 
-async def unread(running: Running, broker: Broker) -> dict[TopicPartition, int]:
-    """Return the present ends of the connector's partitions that hold any record."""
-    ends = [(await _watermarks(topic, broker)).items() for topic in running.definition.topics]
-    return {tp: end for each in ends for tp, (start, end) in each if end > start}
-
-
-async def _partitions(snapshot: Snapshot, topic: str, broker: Broker) -> list[PartitionInfo]:
+async def _partitions(running: Running, snapshot: Snapshot, broker: Broker) -> tuple[PartitionInfo, ...]:
     infos = []
 
-    for tp, (start, end) in sorted((await _watermarks(topic, broker)).items()):
-        commit = snapshot.committed.get(tp)
-        offset = commit.offset if commit else None
-        lag = max(0, end - max(start, offset or 0))
-        processed = PartitionProgress.processed_of(commit) if commit else 0
-        infos.append(PartitionInfo(tp, offset, end, lag, processed))
+    for topic in await existing_topics(running.subscription, broker):
+        for tp, start, end in await watermarks(topic, broker):
+            commit = snapshot.committed.get(tp)
+            offset = commit.offset if commit else None
+            lag = max(0, end - max(start, offset or 0))
+            processed = PartitionProgress.processed_of(commit) if commit else 0
+            infos.append(PartitionInfo(tp, offset, end, lag, processed))
 
-    return infos
-
-
-async def _watermarks(topic: str, broker: Broker) -> Mapping[TopicPartition, tuple[int, int]]:
-    with suppress(NotFoundError):  # it is waited for
-        return await broker.watermarks(topic)
-
-    return {}
+    return tuple(infos)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 import attrs
 
+from streamhouse_connect.brokers import Subscription
 from streamhouse_connect.config import Loaded, load
 from streamhouse_connect.errors import ConfigError, NotFoundError, PluginError, Problem
 from streamhouse_connect.objects import ObjectConfig, ObjectSink
@@ -15,7 +16,7 @@ from streamhouse_connect.options import ConnectorOptions
 from streamhouse_connect.secrets import Redactor
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from streamhouse_connect.plugins import Registry
     from streamhouse_connect.sinks import Guarantee, Sink
@@ -46,6 +47,19 @@ class Plan:
         """The config classes that the configuration was read with."""
         return tuple(self.loaded.configs)
 
+    def subscription(self, topics: Iterable[str]) -> Subscription:
+        """Return what is read, given the topics that are named; a pattern takes in no dead letters of its own connector."""
+        options = self.options
+
+        return Subscription(
+            topics,
+            pattern=re.compile(options.topics_regex) if options.topics_regex else None,
+            excluded=frozenset({self.dead_letter_topic}),
+            offset_reset=options.offset_reset,
+            isolation_level=options.isolation_level,
+            properties=options.consumer_override,
+        )
+
 
 def make_plan(name: str, connector_class: str, config: Mapping[str, object], registry: Registry) -> Plan:
     """Choose the plugins and read the options.
@@ -72,6 +86,9 @@ def make_plan(name: str, connector_class: str, config: Mapping[str, object], reg
 
     if wrong := bad_topic(dead_letter_topic):
         problems.append(Problem("config.errors.deadletterqueue.topic.name", wrong))
+
+    if wrong := _bad_pattern(options.topics_regex):
+        problems.append(Problem("config.topics.regex", wrong))
 
     if problems:
         raise ConfigError(problems)
@@ -123,3 +140,15 @@ def bad_topic(topic: object) -> str | None:
         return None
 
     return f"must be 1 to 249 letters, digits, dots, underscores and hyphens, but is {reprlib.repr(topic)}"
+
+
+def _bad_pattern(pattern: str | None) -> str | None:
+    if pattern is None:
+        return None
+
+    try:
+        re.compile(pattern)
+    except (re.error, OverflowError, RecursionError) as error:
+        return f"must be a regular expression, but is {reprlib.repr(pattern)}: {error}"
+
+    return None

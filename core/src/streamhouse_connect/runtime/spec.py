@@ -50,10 +50,12 @@ def parse_body(body: Mapping[str, object], registry: Registry) -> ConnectorSpec:
     """
     problems: list[Problem] = []
     name = _name(body.get("name"), problems)
-    topics = _topics(body.get("topics"), problems)
+    wrong_config: list[Problem] = []
+    config = _config(body.get("config"), wrong_config)
+    topics = _topics(body.get("topics"), problems, pattern=config.get("topics.regex"))
     target = _target(body.get("initialState"), problems)
     uid = _uid(body.get("uid"), problems)
-    config = _config(body.get("config"), problems)
+    problems += wrong_config
     plan = None
 
     if body.get("connectorType", "sink") != "sink":
@@ -137,10 +139,18 @@ def _class_name(value: object) -> str:
     raise ConfigError([Problem("connectorClass", what)])
 
 
-def _topics(value: object, problems: list[Problem]) -> tuple[str, ...]:
+def _topics(value: object, problems: list[Problem], *, pattern: object) -> tuple[str, ...]:
     if value is None or value == []:
-        problems.append(Problem("topics", "is required: a list of at least one topic"))
+        if pattern in (None, ""):
+            rule = "is required: a list of at least one topic, or config.topics.regex for all that match a pattern"
+            problems.append(Problem("topics", rule))
+
         return ()
+
+    if pattern not in (None, ""):
+        problems.append(
+            Problem("topics", "must be left out where config.topics.regex says what is read; give one of them")
+        )
 
     if not isinstance(value, list | tuple):
         problems.append(Problem("topics", f"must be a list of topic names, but is {reprlib.repr(value)}"))

@@ -23,8 +23,9 @@ from streamhouse_connect.errors import ConfigError, ConflictError, FatalError, N
 from streamhouse_connect.metrics import ConnectorSample, Metrics
 from streamhouse_connect.plugins import Registry
 from streamhouse_connect.runtime.assembly import Assembly, group_of
-from streamhouse_connect.runtime.looking import Running, look, unread
+from streamhouse_connect.runtime.looking import Running, look
 from streamhouse_connect.runtime.plan import Plan, make_plan
+from streamhouse_connect.runtime.sources import ends
 from streamhouse_connect.runtime.spec import parse_body, parse_update
 from streamhouse_connect.runtime.states import State
 
@@ -202,15 +203,15 @@ class Worker:
         :raises TimeoutError: after `timeout` seconds.
         """
         running = self._find(name)
-        ends = await unread(running, self.broker)
+        unread = await ends(running.subscription, self.broker)
 
         async with asyncio.timeout(timeout):
-            while not running.connector.snapshot.is_beyond(ends):
+            while not running.connector.snapshot.is_beyond(unread):
                 if running.connector.snapshot.state is State.FAILED:
                     message = f"connector {name} has failed: {running.connector.snapshot.error}"
                     raise FatalError(message)
 
-                running.connector.drain(ends)
+                running.connector.drain(unread)
                 await asyncio.sleep(_LOOK_SECONDS)
 
     async def delete_topic(self, name: str) -> None:
@@ -220,7 +221,7 @@ class Worker:
         :raises ConflictError: with the code `topic_in_use`.
         """
         await self.broker.topic(name)
-        readers = sorted(each.definition.name for each in self._running.values() if name in each.definition.topics)
+        readers = sorted(each.definition.name for each in self._running.values() if each.subscription.includes(name))
 
         if readers:
             message = f"topic {name!r} is read by {', '.join(readers)}; delete the connectors first"

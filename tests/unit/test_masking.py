@@ -1,0 +1,85 @@
+"""Properties of a client library that a configuration passes on: what is shown of them, and when a mask is filled in."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import attrs
+import pytest
+
+from streamhouse_connect import MASK, ConfigError, Secret, SecretUrl, option
+from streamhouse_connect.masking import mask, restore
+
+PREFIX = "consumer.override."
+STORED = {
+    f"{PREFIX}bootstrap.servers": "kafka:9092",
+    f"{PREFIX}security.protocol": "SASL_SSL",
+    f"{PREFIX}sasl.password": "geheim",
+    f"{PREFIX}sasl.oauthbearer.method": "oidc",
+    f"{PREFIX}sasl.oauthbearer.token.endpoint.url": "https://u:p@idp/token",
+    f"{PREFIX}ssl.key.pem": "-----BEGIN",
+    f"{PREFIX}fetch.min.bytes": 1,
+    "x.url": "http://u:pw@here/",
+    "x.secret": "auch geheim",
+}
+SHOWN = {
+    **STORED,
+    f"{PREFIX}sasl.password": MASK,
+    f"{PREFIX}sasl.oauthbearer.token.endpoint.url": MASK,
+    f"{PREFIX}ssl.key.pem": MASK,
+    "x.url": f"http://u:{MASK}@here/",
+    "x.secret": MASK,
+}
+
+
+@attrs.frozen(kw_only=True)
+class Config:
+    url: SecretUrl = option("x.url", doc="A URL.")
+    secret: Secret | None = option("x.secret", default=None, doc="A secret.")
+    properties: Mapping[str, str] = option(PREFIX, doc="Properties.")
+
+
+def test_properties_that_sound_secret_are_masked() -> None:
+    """The others are shown as they were given."""
+    assert mask([Config], STORED) == SHOWN
+    assert mask([Config], {f"{PREFIX}proxy": "http://u:p@h"}) == {f"{PREFIX}proxy": f"http://u:{MASK}@h"}
+
+
+def test_an_answer_may_be_sent_back() -> None:
+    """Every mask is filled in, also when something harmless has changed."""
+    assert restore([Config], SHOWN, STORED) == STORED
+    changed = {f"{PREFIX}fetch.min.bytes": 2}
+    assert restore([Config], {**SHOWN, **changed}, STORED) == {**STORED, **changed}
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("bootstrap.servers", "evil:9092"),
+        ("bootstrap.servers", None),
+        ("metadata.broker.list", "evil:9092"),
+        ("security.protocol", "SASL_PLAINTEXT"),
+        ("enable.ssl.certificate.verification", "false"),
+    ],
+)
+def test_no_secret_is_sent_where_its_owner_did_not_send_it(key: str, value: object) -> None:
+    """Whoever changes where a client library connects, or how, has to give its secrets again; the sink's are kept."""
+    with pytest.raises(ConfigError) as caught:
+        restore([Config], {**SHOWN, f"{PREFIX}{key}": value}, STORED)
+
+    fields = [problem.field for problem in caught.value.problems]
+    assert f"config.{PREFIX}sasl.password" in fields
+    assert all(PREFIX in field for field in fields)
+    assert f"{PREFIX}{key}" in caught.value.problems[0].message
+
+
+def test_another_destination_does_not_ask_for_the_sources_secrets() -> None:
+    """They are not sent there."""
+    moved = {**SHOWN, "x.url": "http://u:pw@there/", "x.secret": "neu"}
+    assert restore([Config], moved, STORED) == {**STORED, "x.url": "http://u:pw@there/", "x.secret": "neu"}
+
+
+def test_a_property_may_be_replaced_next_to_masked_ones() -> None:
+    """A new password is no reason to give the key again."""
+    changed = {f"{PREFIX}sasl.password": "neu"}
+    assert restore([Config], {**SHOWN, **changed}, STORED) == {**STORED, **changed}
