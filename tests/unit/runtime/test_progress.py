@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import base64
+from hashlib import blake2b
+
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -20,7 +24,7 @@ def test_a_mark_survives_a_restart() -> None:
     """A path that is durable beyond the committed offset is still known to be after a restart."""
     before = PartitionProgress(position=100)
     before.wrote("orders/hour=14", 90, 50)
-    after = PartitionProgress.restored(40, before.next_commit(40, marked=True))
+    after = PartitionProgress.restored(40, before.next_commit(40, marked=True), topic_id="t")
     assert after.mark("orders/hour=14") == 90
     assert after.mark("orders/hour=15") == 0
     assert after.processed == 50
@@ -31,26 +35,48 @@ def test_a_mark_below_the_commit_is_not_kept() -> None:
     progress = PartitionProgress(position=100)
     progress.wrote("orders/hour=14", 40, 10)
     commit = progress.next_commit(40, marked=True)
-    assert PartitionProgress.restored(40, commit).marks == {}
+    assert PartitionProgress.restored(40, commit, topic_id="t").marks == {}
 
 
 def test_marks_do_not_count_where_reading_starts_elsewhere() -> None:
     """When the destination or an operator sets another position, the marks of the commit are void."""
     before = PartitionProgress(position=100)
     before.wrote("p", 90, 50)
-    assert PartitionProgress.restored(0, before.next_commit(40, marked=True)).mark("p") == 0
+    assert PartitionProgress.restored(0, before.next_commit(40, marked=True), topic_id="t").mark("p") == 0
+
+
+def test_a_commit_knows_the_topic_that_it_was_made_in() -> None:
+    """One that was deleted and made again under the name has another id."""
+    commit = PartitionProgress(100, "first").next_commit(40, marked=True)
+    assert PartitionProgress.was_made_in(commit, "first")
+    assert not PartitionProgress.was_made_in(commit, "second")
+
+
+@pytest.mark.parametrize("text", ["", "somebody else's", "AQ==", "Ag=="])
+def test_a_commit_that_does_not_say_its_topic_counts(text: str) -> None:
+    """Other tools make such commits, to have reading go on somewhere."""
+    assert PartitionProgress.was_made_in(Committed(7, text), "any")
+
+
+def test_the_first_version_of_the_metadata_is_still_read() -> None:
+    """As it was written: version, the count as varint, and for each mark the path's hash and its distance."""
+    hashed = blake2b(b"orders/hour=14", digest_size=8).digest()
+    commit = Committed(40, base64.b64encode(b"\x01" + b"\xac\x02" + hashed + b"\x32").decode())
+    progress = PartitionProgress.restored(40, commit, topic_id="any")
+    assert (progress.processed, progress.mark("orders/hour=14")) == (300, 90)
+    assert PartitionProgress.was_made_in(commit, "any")
 
 
 def test_a_foreign_commit_means_no_marks() -> None:
     """Metadata that somebody else wrote, or that is damaged, is not misread."""
     for text in ("", "hello", "AQ", "AYCA", "////", "AQGA", "é"):
-        progress = PartitionProgress.restored(7, Committed(7, text))
+        progress = PartitionProgress.restored(7, Committed(7, text), topic_id="t")
         assert progress.marks == {}
 
 
 def test_a_start_without_a_commit_is_no_news() -> None:
     """A partition in which nothing happens is not committed over and over."""
-    progress = PartitionProgress.restored(5, None)
+    progress = PartitionProgress.restored(5, None, topic_id="t")
     assert not progress.is_news(progress.next_commit(None, marked=True))
     progress.position = 6
     commit = progress.next_commit(None, marked=True)
@@ -81,6 +107,6 @@ def test_what_is_committed_is_restored(processed: int, offset: int, ahead: dict[
     for path, distance in ahead.items():
         progress.wrote(path, offset + distance, 0)
 
-    restored = PartitionProgress.restored(offset, progress.next_commit(offset, marked=True))
+    restored = PartitionProgress.restored(offset, progress.next_commit(offset, marked=True), topic_id="t")
     assert restored.processed == processed
     assert {path: restored.mark(path) for path in ahead} == {path: offset + d for path, d in ahead.items()}

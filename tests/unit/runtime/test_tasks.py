@@ -100,3 +100,28 @@ async def test_a_broker_that_gives_the_newest_consumer_all_has_one_task() -> Non
 
     assert Counter(destination.values()) == Counter(values)
     assert info.warnings == ("config.tasks.max has no effect: the consumers of this broker do not share partitions",)
+
+
+async def test_a_topic_that_was_made_again_is_read_anew(broker: SharedMemoryBroker) -> None:
+    """A broker may still hold what was committed in the one before: it counts for nothing, and the status says so."""
+    destination = Destination()
+    await produce(broker, 100)
+
+    async with Worker(broker, registry=destination.registry()) as worker:
+        await worker.create(body())
+        await worker.drained("c", timeout=10)
+        await worker.pause("c")
+        await broker.delete_topic("orders")
+        await broker.create_topic("orders", partitions=PARTITIONS)
+        await produce(broker, 60)
+        before = await worker.get("c")
+        await worker.resume("c")
+        await worker.drained("c", timeout=10)
+        info = await worker.get("c")
+
+    assert [(each.committed, each.lag) for each in before.partitions] == [(None, 15)] * PARTITIONS
+    assert len(destination.records) == 160
+    assert [(each.committed, each.processed) for each in info.partitions] == [(15, 15)] * PARTITIONS
+    assert info.warnings == (
+        "topic orders was deleted and made again: what was committed before counts for nothing, it is read anew",
+    )

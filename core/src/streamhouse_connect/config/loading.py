@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar, cast, get_args, get_origin
+from typing import TYPE_CHECKING, Final, Literal, TypeVar, cast, get_args, get_origin
 
 import attrs
 import cattrs

@@ -10,7 +10,7 @@ from streamhouse_connect.brokers import Subscription
 from streamhouse_connect.masking import mask
 from streamhouse_connect.runtime.info import ConnectorInfo, PartitionInfo, TaskInfo
 from streamhouse_connect.runtime.progress import PartitionProgress
-from streamhouse_connect.runtime.sources import existing_topics, subscription_of, watermarks
+from streamhouse_connect.runtime.sources import extents, subscription_of
 from streamhouse_connect.runtime.states import State
 from streamhouse_connect.sinks import Guarantee
 
@@ -61,7 +61,7 @@ async def look(running: Running, broker: Broker) -> ConnectorInfo:
         ),
         partitions=await _partitions(running, snapshot, broker),
         guarantee=_guarantee(plan, snapshot.weakened),
-        warnings=running.warnings,
+        warnings=(*running.warnings, *snapshot.notes),
     )
 
 
@@ -75,12 +75,10 @@ def _guarantee(plan: Plan | None, weakened: str | None) -> Guarantee | None:
 async def _partitions(running: Running, snapshot: Snapshot, broker: Broker) -> tuple[PartitionInfo, ...]:
     infos = []
 
-    for topic in await existing_topics(running.subscription, broker):
-        for tp, start, end in await watermarks(topic, broker):
-            commit = snapshot.committed.get(tp)
-            offset = commit.offset if commit else None
-            lag = max(0, end - max(start, offset or 0))
-            processed = PartitionProgress.processed_of(commit) if commit else 0
-            infos.append(PartitionInfo(tp, offset, end, lag, processed))
+    for extent in await extents(running.subscription, broker):
+        commit = extent.commit_in(snapshot.committed)
+        processed = PartitionProgress.processed_of(commit) if commit else 0
+        offset = commit.offset if commit else None
+        infos.append(PartitionInfo(extent.tp, offset, extent.end, extent.lag(snapshot.committed), processed))
 
     return tuple(infos)

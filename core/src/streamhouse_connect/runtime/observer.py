@@ -36,3 +36,6 @@ class TaskObserver:
 
     def missed(self, tp: TopicPartition, first: int, next_offset: int) -> None:
         """What was to be read in [first, next_offset) was gone, by retention for example."""
+
+    def noted(self, note: str) -> None:
+        """Something is odd, though not wrong."""

@@ -2,7 +2,8 @@
 
 Terms as in the delivery algorithm: *C* the committed offset, *M[p]* the mark of a path, below which every record of the path
 is durable. A record at offset o of path p is skipped when o < M.get(p, C). The marks above C are committed with it, as
-text: version, the number of records processed, and for each mark the path's 64-bit hash and its distance from C.
+text: version, a tag of the topic's id, the number of records processed, and for each mark the path's 64-bit hash and its
+distance from C. The tag tells a commit apart that was made in another topic of that name, which is gone; version 1 had none.
 """
 
 from __future__ import annotations
@@ -18,7 +19,9 @@ from streamhouse_connect.brokers import Committed
 
 __all__ = ["MAX_METADATA", "PartitionProgress"]
 
-_VERSION: Final = b"\x01"
+_VERSION: Final = b"\x02"
+_UNTAGGED: Final = b"\x01"
+_TAG_BYTES: Final = 8
 
 MAX_METADATA: Final = 3 << 10
 """Of a commit, in bytes: Kafka takes 4,096 by default. Beyond it the path that holds the offset back has to be flushed."""
@@ -33,6 +36,7 @@ class PartitionProgress:
     """
 
     position: int
+    topic_id: str = ""
     committed: Committed | None = None
     processed: int = 0
     marks: dict[int, int] = attrs.field(factory=dict)
@@ -44,13 +48,14 @@ class PartitionProgress:
         self._start = self.position
 
     @classmethod
-    def restored(cls, position: int, committed: Committed | None) -> PartitionProgress:
-        """Go on from a commit. Marks count only where reading goes on from that commit."""
+    def restored(cls, position: int, committed: Committed | None, *, topic_id: str) -> PartitionProgress:
+        """Go on from a commit that was made in this topic. Marks count only where reading goes on from that commit."""
         if committed is None:
-            return cls(position)
+            return cls(position, topic_id)
 
-        processed, marks = _decode(committed)
-        return cls(position, committed, processed, marks if position == committed.offset else {})
+        found = _decode(committed)
+        marks = found.marks if position == committed.offset else {}
+        return cls(position, topic_id, committed, found.processed, marks)
 
     def mark(self, path: str) -> int:
         """Return the offset below which the records of a path are durable; 0 where there is no mark."""
@@ -70,7 +75,7 @@ class PartitionProgress:
         """
         offset = self.position if lowest is None else lowest
         ahead = {key: mark for key, mark in self.marks.items() if mark > offset}
-        return Committed(offset, _encode(self.processed, offset, ahead if marked else {}))
+        return Committed(offset, _encode(self.topic_id, self.processed, offset, ahead if marked else {}))
 
     def is_news(self, commit: Committed) -> bool:
         """Tell whether a commit says more than the last one, or than a start without one."""
@@ -87,7 +92,12 @@ class PartitionProgress:
     @staticmethod
     def processed_of(committed: Committed) -> int:
         """Return the number of records processed that a commit carries."""
-        return _decode(committed)[0]
+        return _decode(committed).processed
+
+    @staticmethod
+    def was_made_in(committed: Committed, topic_id: str) -> bool:
+        """Tell whether a commit is about the topic of this id, as far as it says what it is about."""
+        return _decode(committed).tag in (b"", _tag(topic_id))
 
 
 @lru_cache(maxsize=4096)
@@ -96,8 +106,22 @@ def _path_hash(path: str) -> int:
     return int.from_bytes(blake2b(path.encode("utf-8", "surrogatepass"), digest_size=8).digest())
 
 
-def _encode(processed: int, offset: int, marks: dict[int, int]) -> str:
-    parts = [_VERSION, _varint(processed)]
+@lru_cache(maxsize=4096)
+def _tag(topic_id: str) -> bytes:
+    return blake2b(topic_id.encode(), digest_size=_TAG_BYTES).digest()
+
+
+@attrs.frozen
+class _Metadata:
+    """What a commit says besides its offset."""
+
+    tag: bytes = b""
+    processed: int = 0
+    marks: dict[int, int] = attrs.field(factory=dict)
+
+
+def _encode(topic_id: str, processed: int, offset: int, marks: dict[int, int]) -> str:
+    parts = [_VERSION, _tag(topic_id), _varint(processed)]
 
     for key, mark in sorted(marks.items()):
         parts += [key.to_bytes(8), _varint(mark - offset)]
@@ -105,21 +129,22 @@ def _encode(processed: int, offset: int, marks: dict[int, int]) -> str:
     return base64.b64encode(b"".join(parts)).decode("ascii")
 
 
-def _decode(committed: Committed) -> tuple[int, dict[int, int]]:
-    """Read what `_encode` wrote; a text of somebody else's, or a damaged one, means no marks."""
+def _decode(committed: Committed) -> _Metadata:
+    """Read what `_encode` wrote; a text of somebody else's, or a damaged one, says nothing."""
     try:
         data = base64.b64decode(committed.metadata, validate=True)
-        processed, at = _read_varint(data, 1)
+        start = {_VERSION: 1 + _TAG_BYTES, _UNTAGGED: 1}[data[:1]]
+        processed, at = _read_varint(data, start)
         marks = {}
 
         while at < len(data):
             key = int.from_bytes(data[at : at + 8])
             ahead, at = _read_varint(data, at + 8)
             marks[key] = committed.offset + ahead
-    except (ValueError, IndexError):  # no base64, or cut short
-        return 0, {}
+    except (ValueError, IndexError, KeyError):  # no base64, cut short, or of another version
+        return _Metadata()
 
-    return (processed, marks) if data[:1] == _VERSION else (0, {})
+    return _Metadata(data[1:start], processed, marks)
 
 
 def _varint(number: int) -> bytes:

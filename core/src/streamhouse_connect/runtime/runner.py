@@ -263,6 +263,10 @@ class TaskRunner(TaskObserver):
             committed={**self.snapshot.committed, **commits},
         )
 
+    def noted(self, note: str) -> None:
+        if note not in self.snapshot.notes:
+            self.snapshot = attrs.evolve(self.snapshot, notes=(*self.snapshot.notes, note))
+
     def skipped(self, records: int) -> None:
         self._metrics.tombstones.inc(records)
 

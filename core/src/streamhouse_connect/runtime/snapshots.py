@@ -30,15 +30,13 @@ class Snapshot:
     assigned: tuple[TopicPartition, ...] = ()
     committed: Mapping[TopicPartition, Committed] = attrs.field(factory=dict)
     """The last commits known, those of partitions that somebody else has by now included."""
+    notes: tuple[str, ...] = ()
+    """What somebody should know though nothing is wrong."""
 
     @property
     def processed(self) -> int:
         """The number of records that are durable at the destination, as far as committed."""
         return sum(map(PartitionProgress.processed_of, self.committed.values()))
-
-    def is_beyond(self, ends: Mapping[TopicPartition, int]) -> bool:
-        """Tell whether everything below these offsets is delivered and committed."""
-        return all(tp in self.committed and self.committed[tp].offset >= end for tp, end in ends.items())
 
 
 def merge(tasks: Sequence[Snapshot]) -> Snapshot:
@@ -52,6 +50,7 @@ def merge(tasks: Sequence[Snapshot]) -> Snapshot:
         weakened=next((task.weakened for task in tasks if task.weakened is not None), None),
         assigned=tuple(sorted({tp for task in tasks for tp in task.assigned})),
         committed=_latest(tasks),
+        notes=tuple(dict.fromkeys(note for task in tasks for note in task.notes)),
     )
 
 

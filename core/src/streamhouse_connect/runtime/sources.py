@@ -6,16 +6,41 @@ import re
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+import attrs
+
 from streamhouse_connect.brokers import Subscription
 from streamhouse_connect.errors import NotFoundError
+from streamhouse_connect.runtime.progress import PartitionProgress
 
 if TYPE_CHECKING:
-    from streamhouse_connect.brokers import Broker, Topic
+    from collections.abc import Mapping
+
+    from streamhouse_connect.brokers import Broker, Committed, Topic
     from streamhouse_connect.definitions import Definition
     from streamhouse_connect.records import TopicPartition
     from streamhouse_connect.runtime.plan import Plan
 
-__all__ = ["ends", "existing_topics", "subscription_of", "watermarks"]
+__all__ = ["Extent", "extents", "subscription_of"]
+
+
+@attrs.frozen
+class Extent:
+    """The offsets of a partition's first record and behind its last, and the topic that it is of."""
+
+    tp: TopicPartition
+    topic_id: str
+    start: int
+    end: int
+
+    def commit_in(self, committed: Mapping[TopicPartition, Committed]) -> Committed | None:
+        """Return the commit of this partition; one that was made in another topic of that name is none."""
+        commit = committed.get(self.tp)
+        return commit if commit and PartitionProgress.was_made_in(commit, self.topic_id) else None
+
+    def lag(self, committed: Mapping[TopicPartition, Committed]) -> int:
+        """Return how many offsets are still to be delivered."""
+        commit = self.commit_in(committed)
+        return max(0, self.end - max(self.start, commit.offset if commit else 0))
 
 
 def subscription_of(definition: Definition, plan: Plan | None) -> Subscription:
@@ -31,8 +56,19 @@ def subscription_of(definition: Definition, plan: Plan | None) -> Subscription:
     return Subscription(definition.topics)
 
 
-async def existing_topics(subscription: Subscription, broker: Broker) -> list[Topic]:
-    """Return the topics that are read now; one that does not exist yet is waited for."""
+async def extents(subscription: Subscription, broker: Broker) -> list[Extent]:
+    """Return the present partitions of what is read; a topic that does not exist yet is waited for."""
+    found = []
+
+    for topic in await _topics(subscription, broker):
+        with suppress(NotFoundError):  # it is gone by now
+            watermarks = await broker.watermarks(topic.name)
+            found += [Extent(tp, topic.id, start, end) for tp, (start, end) in sorted(watermarks.items())]
+
+    return found
+
+
+async def _topics(subscription: Subscription, broker: Broker) -> list[Topic]:
     if subscription.pattern is not None:
         return [topic for topic in await broker.topics() if subscription.includes(topic.name)]
 
@@ -43,17 +79,3 @@ async def existing_topics(subscription: Subscription, broker: Broker) -> list[To
             found.append(await broker.topic(name))
 
     return found
-
-
-async def watermarks(topic: Topic, broker: Broker) -> list[tuple[TopicPartition, int, int]]:
-    """Return each partition with its first offset and the one after its last; none if the topic is gone by now."""
-    with suppress(NotFoundError):
-        return sorted((tp, start, end) for tp, (start, end) in (await broker.watermarks(topic.name)).items())
-
-    return []
-
-
-async def ends(subscription: Subscription, broker: Broker) -> dict[TopicPartition, int]:
-    """Return the present ends of the partitions that hold any record."""
-    marks = [await watermarks(topic, broker) for topic in await existing_topics(subscription, broker)]
-    return {tp: end for each in marks for tp, start, end in each if end > start}

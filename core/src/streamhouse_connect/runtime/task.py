@@ -22,7 +22,7 @@ from streamhouse_connect.sinks import Batching
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
 
-    from streamhouse_connect.brokers import Broker, Consumer, Subscription
+    from streamhouse_connect.brokers import Broker, Committed, Consumer, Subscription
     from streamhouse_connect.options import ConnectorOptions
     from streamhouse_connect.records import Batch, TopicPartition
     from streamhouse_connect.runtime.delivery import Delivery
@@ -254,17 +254,33 @@ class Task:
         for topic in {tp.topic for tp in partitions}:
             self.topic_ids[topic] = (await self.broker.topic(topic)).id
 
-        committed = await self._consumer.committed(partitions)
+        committed = self._from_these_topics(await self._consumer.committed(partitions))
         held = await self.sink.resume(partitions)
 
         for tp in partitions:
             commit = committed.get(tp)
             start = held.get(tp, commit.offset if commit else None)
             position = await self._consumer.seek(tp, start)
-            self._outbox.start(tp, PartitionProgress.restored(position, commit))
+            self._outbox.start(tp, PartitionProgress.restored(position, commit, topic_id=self.topic_ids[tp.topic]))
 
         if self._throttled:
             self._consumer.pause(partitions)
+
+    def _from_these_topics(self, committed: Mapping[TopicPartition, Committed]) -> dict[TopicPartition, Committed]:
+        """Leave out commits that were made in another topic of that name."""
+        made_here = {
+            tp: commit
+            for tp, commit in committed.items()
+            if PartitionProgress.was_made_in(commit, self.topic_ids[tp.topic])
+        }
+
+        for topic in sorted({tp.topic for tp in committed.keys() - made_here.keys()}):
+            self.context.log.warning("topic_made_again topic=%s", topic)
+            self.observer.noted(
+                f"topic {topic} was deleted and made again: what was committed before counts for nothing, it is read anew"
+            )
+
+        return made_here
 
     async def revoked(self, partitions: Collection[TopicPartition]) -> None:
         """Flush and commit, then let go."""

@@ -25,7 +25,7 @@ from streamhouse_connect.plugins import Registry
 from streamhouse_connect.runtime.assembly import Assembly, group_of
 from streamhouse_connect.runtime.looking import Running, look
 from streamhouse_connect.runtime.plan import Plan, make_plan
-from streamhouse_connect.runtime.sources import ends
+from streamhouse_connect.runtime.sources import extents
 from streamhouse_connect.runtime.spec import parse_body, parse_update
 from streamhouse_connect.runtime.states import State
 
@@ -203,15 +203,16 @@ class Worker:
         :raises TimeoutError: after `timeout` seconds.
         """
         running = self._find(name)
-        unread = await ends(running.subscription, self.broker)
+        present = await extents(running.subscription, self.broker)
+        ends = {extent.tp: extent.end for extent in present if extent.end > extent.start}
 
         async with asyncio.timeout(timeout):
-            while not running.connector.snapshot.is_beyond(unread):
+            while any(extent.lag(running.connector.snapshot.committed) for extent in present):
                 if running.connector.snapshot.state is State.FAILED:
                     message = f"connector {name} has failed: {running.connector.snapshot.error}"
                     raise FatalError(message)
 
-                running.connector.drain(unread)
+                running.connector.drain(ends)
                 await asyncio.sleep(_LOOK_SECONDS)
 
     async def delete_topic(self, name: str) -> None:
