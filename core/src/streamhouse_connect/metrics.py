@@ -44,6 +44,7 @@ class ConnectorMetrics:
     errors: Counter
     dead_letters: Counter
     tombstones: Counter
+    missed: Counter
     _sink_events: Counter
 
     def sink_event(self, event: str, number: int) -> None:
@@ -64,6 +65,7 @@ class Metrics:
         self._tombstones = self._counter(
             "connector_tombstones_skipped", "Records without a value that were passed over."
         )
+        self._missed = self._counter("connector_missed_records", "Records that were gone before they could be read.")
         self._sink_events = self._counter("connector_sink_events", "What a sink counts, by event.", "event")
 
     def text(self) -> bytes:
@@ -83,12 +85,13 @@ class Metrics:
             self._errors.labels(connector),
             self._dead_letters.labels(connector),
             self._tombstones.labels(connector),
+            self._missed.labels(connector),
             self._sink_events,
         )
 
     def forget(self, connector: str) -> None:
         """Drop the counts of a connector that was deleted."""
-        for counter in (self._errors, self._dead_letters, self._tombstones, self._sink_events):
+        for counter in (self._errors, self._dead_letters, self._tombstones, self._missed, self._sink_events):
             for sample in [sample for family in counter.collect() for sample in family.samples]:
                 if sample.labels["connector"] == connector and sample.name.endswith("_total"):
                     counter.remove(*sample.labels.values())

@@ -37,3 +37,9 @@ def test_of_a_partition_that_moved_who_has_it_now_knows_best() -> None:
 def test_a_weakened_guarantee_of_one_task_is_the_connectors() -> None:
     """What one of them found out holds for the destination."""
     assert merge([Snapshot(State.RUNNING), Snapshot(State.RUNNING, weakened="no locks")]).weakened == "no locks"
+
+
+def test_what_the_tasks_missed_adds_up() -> None:
+    """A partition may have been read by one task after the other."""
+    merged = merge([Snapshot(State.RUNNING, missed={P0: 2, P1: 1}), Snapshot(State.RUNNING, missed={P0: 3})])
+    assert merged.missed == {P0: 5, P1: 1}

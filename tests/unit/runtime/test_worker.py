@@ -505,6 +505,26 @@ async def test_reading_starts_behind_the_last_record_where_that_is_asked_for(
     await until(lambda: destination.values() == [b"after"])
 
 
+async def test_what_was_gone_before_it_could_be_read_is_counted(worker: Worker, destination: Destination) -> None:
+    """Retention that is quicker than the connector shows in the metric and at the partition; what is there is delivered."""
+    await worker.broker.create_topic("short", retention_bytes=1)
+    await produce(worker, b"a", topic="short")
+    await worker.create(body(topics=["short"]))
+    await worker.drained("c", timeout=10)
+    await worker.pause("c")
+
+    for value in (b"b", b"c", b"d"):
+        await produce(worker, value, topic="short")
+
+    await worker.resume("c")
+    await worker.drained("c", timeout=10)
+    (partition,) = (await worker.get("c")).partitions
+    start = 4 - len(destination.records[1:])
+    assert destination.values()[-1] == b"d"
+    assert 0 < partition.missed == start - 1
+    assert b'connector_missed_records_total{connector="c"} %.1f' % partition.missed in worker.metrics.text()
+
+
 async def test_reading_pauses_while_the_buffer_is_full(worker: Worker, destination: Destination) -> None:
     """A slow destination does not make memory grow beyond buffer.memory, give or take a poll."""
     gate = threading.Event()

@@ -31,13 +31,17 @@ class TaskInfo:
 
 @attrs.frozen
 class PartitionInfo:
-    """Progress in one partition. `committed` is the next offset to deliver, None before the first commit."""
+    """Progress in one partition. `committed` is the next offset to deliver, None before the first commit.
+
+    `missed` counts the offsets that were gone before they could be read, by retention for example, since the start.
+    """
 
     tp: TopicPartition
     committed: int | None
     end: int
     lag: int
     processed: int
+    missed: int = 0
 
 
 @attrs.frozen(kw_only=True)

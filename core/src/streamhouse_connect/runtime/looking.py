@@ -79,6 +79,7 @@ async def _partitions(running: Running, snapshot: Snapshot, broker: Broker) -> t
         commit = extent.commit_in(snapshot.committed)
         processed = PartitionProgress.processed_of(commit) if commit else 0
         offset = commit.offset if commit else None
-        infos.append(PartitionInfo(extent.tp, offset, extent.end, extent.lag(snapshot.committed), processed))
+        lag, missed = extent.lag(snapshot.committed), snapshot.missed.get(extent.tp, 0)
+        infos.append(PartitionInfo(extent.tp, offset, extent.end, lag, processed, missed))
 
     return tuple(infos)

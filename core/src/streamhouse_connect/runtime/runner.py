@@ -267,6 +267,12 @@ class TaskRunner(TaskObserver):
         if note not in self.snapshot.notes:
             self.snapshot = attrs.evolve(self.snapshot, notes=(*self.snapshot.notes, note))
 
+    def missed(self, tp: TopicPartition, first: int, next_offset: int) -> None:
+        records = next_offset - first
+        self._metrics.missed.inc(records)
+        known = self.snapshot.missed
+        self.snapshot = attrs.evolve(self.snapshot, missed={**known, tp: known.get(tp, 0) + records})
+
     def skipped(self, records: int) -> None:
         self._metrics.tombstones.inc(records)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING
 
 import attrs
@@ -30,6 +31,8 @@ class Snapshot:
     assigned: tuple[TopicPartition, ...] = ()
     committed: Mapping[TopicPartition, Committed] = attrs.field(factory=dict)
     """The last commits known, those of partitions that somebody else has by now included."""
+    missed: Mapping[TopicPartition, int] = attrs.field(factory=dict)
+    """How many offsets were gone before they could be read."""
     notes: tuple[str, ...] = ()
     """What somebody should know though nothing is wrong."""
 
@@ -50,6 +53,7 @@ def merge(tasks: Sequence[Snapshot]) -> Snapshot:
         weakened=next((task.weakened for task in tasks if task.weakened is not None), None),
         assigned=tuple(sorted({tp for task in tasks for tp in task.assigned})),
         committed=_latest(tasks),
+        missed=_sum(task.missed for task in tasks),
         notes=tuple(dict.fromkeys(note for task in tasks for note in task.notes)),
     )
 
@@ -71,3 +75,12 @@ def _latest(tasks: Iterable[Snapshot]) -> dict[TopicPartition, Committed]:
                 found[tp] = known
 
     return {tp: commit for tp, (_, _, commit) in found.items()}
+
+
+def _sum(counts: Iterable[Mapping[TopicPartition, int]]) -> dict[TopicPartition, int]:
+    total: Counter[TopicPartition] = Counter()
+
+    for each in counts:
+        total.update(each)
+
+    return dict(total)
