@@ -34,7 +34,7 @@ def test_columns_of_defaults_take_no_space() -> None:
     """A thousand tombstones without keys and headers, all of one time, are a few bytes."""
     records = NewRecords(values=[None] * 1000, keys=[None] * 1000, headers=[()] * 1000, timestamps=[5] * 1000)
     (piece,) = encode(records, partitions=0, now=7)
-    batch = decode(T0, 0, _store([piece]), max_records=1000)
+    batch = decode(T0, 0, _store([piece]), end=1000)
 
     assert len(piece.data) < 10
     assert (list(batch.values), list(batch.keys)) == ([None] * 1000, [None] * 1000)
@@ -45,7 +45,7 @@ def test_records_are_parted_by_partition_in_their_order() -> None:
     """Each partition gets a piece with its own records, in the order in which they were given."""
     records = NewRecords(values=[b"a", b"b", b"c"], keys=[b"1", None, b"3"], timestamps=[1, None, 3])
     pieces = encode(records, partitions=[2, 0, 2], now=7)
-    batches = [decode(T0, 0, _store([piece]), max_records=9) for piece in pieces]
+    batches = [decode(T0, 0, _store([piece]), end=9) for piece in pieces]
 
     assert [(piece.partition, piece.count) for piece in pieces] == [(2, 2), (0, 1)]
     assert [list(batch.values) for batch in batches] == [[b"a", b"c"], [b"b"]]
@@ -57,7 +57,7 @@ def test_large_appends_are_cut() -> None:
     """No piece is much larger than what a reader wants to decode for one record, unless one record is."""
     values = [b"x" * 300_000] * 5 + [b"y" * 3_000_000] + [b"z"] * 25_000
     pieces = encode(NewRecords(values=values), partitions=0, now=7)
-    batch = decode(T0, 0, _store(pieces), max_records=10**6)
+    batch = decode(T0, 0, _store(pieces), end=10**6)
 
     assert [piece.count for piece in pieces] == [3, 2, 1, 10_000, 10_000, 5_000]
     assert [piece.nbytes for piece in pieces] == [900_000, 600_000, 3_000_000, 10_000, 10_000, 5_000]
@@ -67,20 +67,20 @@ def test_large_appends_are_cut() -> None:
 
 def test_the_offsets_of_a_batch_are_a_range() -> None:
     """Offsets take no memory for each record."""
-    batch = decode(T0, 1, [_blob(b"a", b"b"), _blob(b"c", first_offset=2)], max_records=9)
+    batch = decode(T0, 1, [_blob(b"a", b"b"), _blob(b"c", first_offset=2)], end=9)
 
     assert batch.offsets == range(1, 3)
 
 
 @pytest.mark.parametrize(
-    ("position", "max_records", "values"),
-    [(0, 9, b"abcde"), (1, 9, b"bcde"), (2, 1, b"c"), (1, 3, b"bcd"), (4, 9, b"e"), (0, 2, b"ab")],
+    ("position", "end", "values"),
+    [(0, 9, b"abcde"), (1, 9, b"bcde"), (2, 3, b"c"), (1, 4, b"bcd"), (4, 9, b"e"), (0, 2, b"ab")],
 )
-def test_a_batch_holds_what_was_asked_for(position: int, max_records: int, values: bytes) -> None:
-    """Blobs are joined, and cut at the position and at the number of records."""
+def test_a_batch_holds_what_was_asked_for(position: int, end: int, values: bytes) -> None:
+    """Blobs are joined, and cut at the position and at the end."""
     stored = [_blob(b"a", b"b"), _blob(b"c", b"d", b"e", first_offset=2)]
     stored = [blob for blob in stored if blob.next_offset > position]
-    batch = decode(T0, position, stored, max_records=max_records)
+    batch = decode(T0, position, stored, end=end)
     (span,) = batch.spans
 
     assert b"".join(value or b"" for value in batch.values) == values
@@ -90,22 +90,38 @@ def test_a_batch_holds_what_was_asked_for(position: int, max_records: int, value
 
 def test_records_that_have_expired_are_covered() -> None:
     """Where the log starts later than the position, the span starts at the position all the same."""
-    batch = decode(T0, 2, [_blob(b"a", first_offset=10)], max_records=9)
+    batch = decode(T0, 2, [_blob(b"a", first_offset=10)], end=11)
     (span,) = batch.spans
 
     assert list(batch.offsets) == [10]
     assert (span.first_offset, span.next_offset) == (2, 11)
 
 
+def test_what_has_expired_up_to_the_end_leaves_nothing() -> None:
+    """Where the log starts behind the end by now, the batch is empty, and reading goes on where the log starts."""
+    batch = decode(T0, 2, [_blob(b"a", first_offset=10)], end=5)
+    (span,) = batch.spans
+
+    assert list(batch) == []
+    assert (span.first_offset, span.next_offset) == (2, 10)
+
+
+def test_what_lies_beyond_the_end_is_not_looked_at() -> None:
+    """Damage there is for whoever reads it."""
+    batch = decode(T0, 0, [_blob(b"a", b"b"), _damaged(_blob(b"c", first_offset=2))], end=2)
+
+    assert list(batch.values) == [b"a", b"b"]
+
+
 def test_a_damaged_blob_is_an_error_that_names_it() -> None:
     """A flipped bit is noticed, and the error says which records are gone."""
     with pytest.raises(FatalError, match=r"t-0 from offset 10 to 11 are damaged.*offset 12"):
-        decode(T0, 11, [_damaged(_blob(b"a", b"b", first_offset=10))], max_records=9)
+        decode(T0, 11, [_damaged(_blob(b"a", b"b", first_offset=10))], end=20)
 
 
 def test_records_before_a_damaged_blob_are_given() -> None:
     """What can be read is read first."""
-    batch = decode(T0, 0, [_blob(b"a", b"b"), _damaged(_blob(b"c", first_offset=2))], max_records=9)
+    batch = decode(T0, 0, [_blob(b"a", b"b"), _damaged(_blob(b"c", first_offset=2))], end=9)
 
     assert list(batch.values) == [b"a", b"b"]
     assert batch.spans[0].next_offset == 2
@@ -115,7 +131,7 @@ def test_records_before_a_damaged_blob_are_given() -> None:
 def test_what_is_no_blob_is_an_error(data: bytes) -> None:
     """Bytes that have the right checksum and are not what was expected are damage too."""
     with pytest.raises(FatalError, match="damaged"):
-        decode(T0, 0, [Stored(0, 1, 1, data, zlib.crc32(data))], max_records=9)
+        decode(T0, 0, [Stored(0, 1, 1, data, zlib.crc32(data))], end=9)
 
 
 @pytest.mark.parametrize(

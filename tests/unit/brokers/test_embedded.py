@@ -1,6 +1,7 @@
 """What both embedded brokers do beyond the contract: one consumer a group, woken at once, fair, and never in the way."""
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from pathlib import Path
 from typing import Any
@@ -24,17 +25,42 @@ T0 = TopicPartition("t", 0)
 SOON = 10.0
 
 
+class Clock:
+    """Tells the time that it was told."""
+
+    def __init__(self) -> None:
+        self.now = 1_000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
 @pytest.fixture(params=["memory", "sqlite"])
-async def broker(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[EmbeddedBroker]:
-    made: EmbeddedBroker = MemoryBroker() if request.param == "memory" else SqliteBroker(tmp_path / "data")
+async def broker(request: pytest.FixtureRequest, tmp_path: Path, clock: Clock) -> AsyncIterator[EmbeddedBroker]:
+    memory = request.param == "memory"
+    made: EmbeddedBroker = MemoryBroker(clock=clock) if memory else SqliteBroker(tmp_path / "data", clock=clock)
 
     async with made:
         await made.create_topic("t")
         yield made
 
 
+async def expire(broker: EmbeddedBroker) -> None:
+    """Have the upkeep of a durable broker done at once; one in memory does it with every append."""
+    if isinstance(broker, SqliteBroker):
+        broker._storage._opened.writer.hurry()  # type: ignore[attr-defined]  # the storage of SQLite
+
+        for _ in range(3):
+            await broker.delete_group("nobody")
+
+
 class HeldReads:
-    """Holds the reads of a broker back until `release` is set."""
+    """Holds what the reads of a broker have found back until `release` is set."""
 
     def __init__(self, broker: EmbeddedBroker, monkeypatch: pytest.MonkeyPatch) -> None:
         self.begun = asyncio.Event()
@@ -236,6 +262,98 @@ async def test_a_seek_during_a_poll_wins(broker: EmbeddedBroker, monkeypatch: py
     (batch,) = await poll
 
     assert list(batch.values) == [b"1"]
+    await consumer.close()
+
+
+async def test_a_poll_is_woken_by_appends_of_many_threads(broker: EmbeddedBroker) -> None:
+    """Whoever reads along gets each record once and in order, and never more than the log says that it holds."""
+
+    async def append(name: int) -> None:
+        for number in range(50):
+            await broker.append("t", NewRecords(values=[f"{name} {number}".encode()]))
+
+    consumer = broker.consumer("g", Subscription(["t"]), RecordingListener())
+    threads = [threading.Thread(target=asyncio.run, args=(append(name),)) for name in range(8)]
+    offsets: list[int] = []
+
+    for thread in threads:
+        thread.start()
+
+    while len(offsets) < 400:
+        offsets += [offset for batch in await consumer.poll(max_records=10, timeout=SOON) for offset in batch.offsets]
+        assert offsets[-1] < (await broker.watermarks("t"))[T0][1]
+
+    await asyncio.gather(*(asyncio.to_thread(thread.join) for thread in threads))
+    assert offsets == list(range(400))
+    await consumer.close()
+
+
+async def test_what_is_appended_during_a_read_is_left_for_the_next(
+    broker: EmbeddedBroker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A read ends where the log ended when it began: what comes later may not be known to everybody yet."""
+    await broker.append("t", NewRecords(values=[b"0"]))
+    consumer = broker.consumer("g", Subscription(["t"]), RecordingListener())
+    read = broker._storage.read
+
+    async def read_later(reading: Any) -> Any:
+        await broker.append("t", NewRecords(values=[b"more"]))
+        return await read(reading)
+
+    monkeypatch.setattr(broker._storage, "read", read_later)
+
+    assert [list(batch.values) for batch in await consumer.poll(max_records=9, timeout=0)] == [[b"0"]]
+    assert list((await broker.read(T0, 0, max_records=9)).offsets) == [0, 1]
+    await consumer.close()
+
+
+async def test_what_expires_during_a_poll_is_missed(
+    broker: EmbeddedBroker, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Records that go between the look at the log and the read are told as any others that went before they were read."""
+    tp = TopicPartition("short", 0)
+    await broker.create_topic("short", retention_ms=60_000)
+    await broker.append("short", NewRecords(values=[b"0", b"1", b"2"]))
+    listener = RecordingListener()
+    consumer = broker.consumer("g", Subscription(["short"]), listener)
+    await consumer.poll(max_records=1, timeout=0)
+    read = broker._storage.read
+
+    async def read_later(reading: Any) -> Any:
+        if clock.now < 1_061:
+            clock.now += 61
+            await broker.append("short", NewRecords(values=[b"3"]))
+            await expire(broker)
+
+        return await read(reading)
+
+    monkeypatch.setattr(broker._storage, "read", read_later)
+    (batch,) = await consumer.poll(max_records=9, timeout=SOON)
+
+    assert list(batch.values) == [b"3"]
+    assert listener.gaps == [(tp, 1, 3)]
+    await consumer.close()
+
+
+async def test_what_was_read_of_a_topic_that_was_made_again_is_void(
+    broker: EmbeddedBroker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A poll under way returns the new topic's records, after the listener has heard of the change."""
+    await broker.append("t", NewRecords(values=[b"old", b"old"]))
+    listener = RecordingListener()
+    consumer = broker.consumer("g", Subscription(["t"]), listener)
+    held = HeldReads(broker, monkeypatch)
+    poll = asyncio.create_task(consumer.poll(max_records=9, timeout=SOON))
+    await held.begun.wait()
+    await broker.delete_topic("t")
+    await broker.create_topic("t")
+    await broker.append("t", NewRecords(values=[b"new"]))
+    held.release.set()
+    (batch,) = await poll
+
+    assert list(batch.values) == [b"new"]
+    assert list(batch.offsets) == [0]
+    assert [event for event, _ in listener.events] == ["assigned", "lost", "assigned"]
     await consumer.close()
 
 

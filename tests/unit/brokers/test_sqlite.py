@@ -7,9 +7,10 @@ import stat
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -148,6 +149,41 @@ async def test_what_is_closed_says_so(tmp_path: Path) -> None:
 
     with pytest.raises(FatalError, match="is not open"):
         await broker.append("t", NewRecords(values=[b"v"]))
+
+
+async def test_records_are_read_once_they_are_published(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is durable, while the process does not yet count it in, is not read: a reader would be beyond the log's end."""
+    durable, release = threading.Event(), threading.Event()
+
+    async with SqliteBroker(tmp_path) as broker:
+        await broker.create_topic("t")
+        await broker.append("t", NewRecords(values=[b"0"]))
+        consumer = broker.consumer("g", Subscription(["t"]), RecordingListener())
+        writer = broker._storage._opened.writer  # type: ignore[attr-defined]  # the storage of SQLite
+        submit = writer.submit
+
+        def submit_held(work: Any, publish: Callable[[Any], None], *, nbytes: int = 0) -> Any:
+            def publish_later(result: object) -> None:
+                durable.set()
+                assert release.wait(SOON)
+                publish(result)
+
+            return submit(work, publish_later, nbytes=nbytes)
+
+        monkeypatch.setattr(writer, "submit", submit_held)
+        appended = asyncio.create_task(broker.append("t", NewRecords(values=[b"1", b"2"])))
+        assert await asyncio.to_thread(durable.wait, SOON)
+
+        try:
+            assert [list(batch.values) for batch in await consumer.poll(max_records=9, timeout=0)] == [[b"0"]]
+            assert await consumer.poll(max_records=9, timeout=0) == []
+            assert list((await broker.read(T0, 0, max_records=9)).values) == [b"0"]
+        finally:
+            release.set()
+
+        await appended
+        assert [list(batch.values) for batch in await consumer.poll(max_records=9, timeout=SOON)] == [[b"1", b"2"]]
+        await consumer.close()
 
 
 # ---------------------------------------------------------------------------------------------------------------- files

@@ -170,8 +170,8 @@ def _timestamps(column: Sequence[int | None], now: int) -> int | list[int]:
     return given[0] if given.count(given[0]) == len(given) else given
 
 
-def decode(tp: TopicPartition, position: int, stored: Sequence[Stored], *, max_records: int) -> Batch:
-    """Return the records from `position` on as one batch, whose span starts there.
+def decode(tp: TopicPartition, position: int, stored: Sequence[Stored], *, end: int) -> Batch:
+    """Return the records from `position` on and below `end` as one batch, whose span starts at `position`.
 
     A damaged blob ends the batch before it.
 
@@ -179,11 +179,11 @@ def decode(tp: TopicPartition, position: int, stored: Sequence[Stored], *, max_r
     """
     parts: list[tuple[_Columns, int]] = []
     first = max(position, stored[0].first_offset) if stored else position
-    end = first
+    reached = first
     nbytes = 0
 
     for blob in stored:
-        low, high = end - blob.first_offset, min(blob.next_offset, first + max_records) - blob.first_offset
+        low, high = reached - blob.first_offset, min(blob.next_offset, end) - blob.first_offset
 
         if high <= low:
             break
@@ -201,17 +201,17 @@ def decode(tp: TopicPartition, position: int, stored: Sequence[Stored], *, max_r
 
         count = blob.next_offset - blob.first_offset
         parts.append((columns if high - low == count else _cut(columns, low, high), high - low))
-        end = blob.first_offset + high
+        reached = blob.first_offset + high
         nbytes += blob.nbytes * (high - low) // count
 
     joined = PlainColumns(
         values=_join([(columns.values, n) for columns, n in parts], None),
         keys=lambda: _join([(columns.keys, n) for columns, n in parts], None),
-        offsets=range(first, end),
+        offsets=range(first, reached),
         timestamps=lambda: _join_timestamps(parts),
         headers=lambda: _join([(columns.headers, n) for columns, n in parts], ()),
     )
-    return Batch(joined, spans=(Span(tp, 0, end - first, position, end),), nbytes=nbytes)
+    return Batch(joined, spans=(Span(tp, 0, reached - first, position, reached),), nbytes=nbytes)
 
 
 def _columns(blob: Stored) -> _Columns:

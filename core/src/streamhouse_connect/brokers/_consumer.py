@@ -252,8 +252,10 @@ class EmbeddedConsumer(Consumer):
         for wish, batch in read:
             place = wish.place
 
-            # Meanwhile somebody may have sought, paused, or taken the partition away.
-            if self._places.get(wish.tp) is not place or place.position != wish.position or place.paused:
+            # Meanwhile somebody may have sought, paused, taken the partition away, or deleted the topic.
+            here = self._places.get(wish.tp) is place and self._storage.logs.get(wish.tp.topic) is place.log
+
+            if not here or place.position != wish.position or place.paused:
                 continue
 
             if self._superseded:
@@ -292,6 +294,6 @@ class EmbeddedConsumer(Consumer):
                 raise beyond_the_end(tp, self.group, place.position, end)
 
             if place.position < end:
-                wishes.append(Wish(tp, place, place.position))
+                wishes.append(Wish(tp, place, place.position, end))
 
         return wishes

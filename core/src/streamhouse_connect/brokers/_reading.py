@@ -43,11 +43,15 @@ class Place:
 
 @attrs.frozen
 class Wish:
-    """A read of one partition; it is void if the place has moved when it returns."""
+    """A read of one partition up to `end`; it is void if the place or the log has moved when it returns.
+
+    The storage may hold more than has been published: to read it would put the position beyond the log's end.
+    """
 
     tp: TopicPartition
     place: Place
     position: int
+    end: int
 
 
 def start_of(subscription: Subscription, tp: TopicPartition, log: TopicLog, wanted: int | None) -> int:
@@ -78,15 +82,16 @@ def read_fairly(
         if share <= 0 or share_bytes <= 0:
             break
 
+        end = min(wish.end, wish.position + share)
+
         try:
-            stored = reader.blobs(
-                wish.place.log, wish.tp.partition, wish.position, max_records=share, max_bytes=share_bytes
-            )
-            batch = decode(wish.tp, wish.position, stored, max_records=share)
+            stored = reader.blobs(wish.place.log, wish.tp.partition, wish.position, end=end, max_bytes=share_bytes)
+            batch = decode(wish.tp, wish.position, stored, end=end)
         except DeliveryError as error:
             return read, error
 
-        if len(batch):
+        # Retention may have been faster: what comes after the gap waits until the listener has been told of it.
+        if len(batch) and batch.offsets[0] == wish.position:
             read.append((wish, batch))
             records -= len(batch)
             nbytes -= batch.nbytes

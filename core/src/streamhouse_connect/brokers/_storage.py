@@ -24,12 +24,11 @@ R = TypeVar("R")
 class Reader(Protocol):
     """Reads blobs, for one caller at a time."""
 
-    def blobs(
-        self, log: TopicLog, partition: int, offset: int, *, max_records: int, max_bytes: int
-    ) -> Sequence[Stored]:
-        """Return the blobs that hold `offset` and what follows, without gaps, at least one if there is one.
+    def blobs(self, log: TopicLog, partition: int, offset: int, *, end: int, max_bytes: int) -> Sequence[Stored]:
+        """Return the blobs that hold `offset` and what follows below `end`, without gaps, at least one if there is one.
 
-        The first starts later if the log does.
+        The first starts later if the log does. The last may go on beyond `end`, and even beyond the log's end as far as
+        it has been published: that is for the caller to cut.
 
         :raises FatalError: if blobs are missing.
         """

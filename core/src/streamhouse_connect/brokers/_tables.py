@@ -187,9 +187,9 @@ def append(connection: sqlite3.Connection, log: TopicLog, pieces: Sequence[Piece
 
 
 def blobs(
-    connection: sqlite3.Connection, log: TopicLog, partition: int, offset: int, *, max_records: int, max_bytes: int
+    connection: sqlite3.Connection, log: TopicLog, partition: int, offset: int, *, end: int, max_bytes: int
 ) -> list[Stored]:
-    """Return the blobs that hold `offset` and what follows, without gaps, at least one if there is one.
+    """Return the blobs that hold `offset` and what follows below `end`, without gaps, at least one if there is one.
 
     :raises FatalError: if blobs are missing.
     """
@@ -219,7 +219,7 @@ def blobs(
         expected = blob.next_offset
         nbytes += len(blob.data)
 
-        if expected >= start + max_records or nbytes >= max_bytes:
+        if expected >= end or nbytes >= max_bytes:
             break
 
     if not found and start < bounds[1]:

@@ -145,16 +145,14 @@ class EmbeddedBroker(Broker):
             )
 
         start = max(offset, log.starts[tp.partition])
+        end = min(log.ends[tp.partition], start + max_records)
 
-        if start >= log.ends[tp.partition] or max_records <= 0:
-            return decode(tp, start, (), max_records=0)
+        if start >= end:
+            return decode(tp, start, (), end=start)
 
         return await self._storage.read(
             lambda reader: decode(
-                tp,
-                start,
-                reader.blobs(log, tp.partition, start, max_records=max_records, max_bytes=_READ_BYTES),
-                max_records=max_records,
+                tp, start, reader.blobs(log, tp.partition, start, end=end, max_bytes=_READ_BYTES), end=end
             )
         )
 

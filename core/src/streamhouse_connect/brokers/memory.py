@@ -131,16 +131,14 @@ class _MemoryStorage(Storage):
         await asyncio.sleep(0)
         return reading(self)
 
-    def blobs(
-        self, log: TopicLog, partition: int, offset: int, *, max_records: int, max_bytes: int
-    ) -> Sequence[Stored]:
+    def blobs(self, log: TopicLog, partition: int, offset: int, *, end: int, max_bytes: int) -> Sequence[Stored]:
         with self._guard:
             kept = self._kept.get((log.key, partition), [])
             at = bisect_right(kept, offset, key=_next_offset)
             found: list[Stored] = []
             nbytes = 0
 
-            while at < len(kept) and nbytes < max_bytes and (not found or found[-1].next_offset < offset + max_records):
+            while at < len(kept) and nbytes < max_bytes and (not found or found[-1].next_offset < end):
                 found.append(kept[at].blob)
                 nbytes += kept[at].extent.size
                 at += 1

@@ -9,6 +9,7 @@ import asyncio
 import time
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Final, TypeVar
 
@@ -81,7 +82,7 @@ class _SqliteStorage(Storage):
             self._directory.release()
             raise
 
-        writer = Writer(self._path, connection, chore=self._upkeep)
+        writer = Writer(self._path, connection, chore=partial(self._upkeep, changed))
         self._opened = _Opened(writer, _Readers(self._path), changed)
 
     async def close(self) -> None:
@@ -159,7 +160,7 @@ class _SqliteStorage(Storage):
 
     # ------------------------------------------------------------------------------------ in the writer's thread
 
-    def _upkeep(self, connection: sqlite3.Connection) -> float:
+    def _upkeep(self, changed: Callable[[str], None], connection: sqlite3.Connection) -> float:
         """Drop what has expired and what deleted topics have left, a little at a time; return when to go on."""
         with databases.transaction(connection):
             more = _upkeep.sweep(connection)
@@ -168,8 +169,11 @@ class _SqliteStorage(Storage):
             if log.topic.retention_ms is None and log.topic.retention_bytes is None:
                 continue
 
-            for partition in range(log.topic.partitions):
-                more |= self._trim(connection, log, partition)
+            trimmed = [self._trim(connection, log, partition) for partition in range(log.topic.partitions)]
+
+            if any(trimmed):
+                more = True
+                changed(log.topic.name)
 
         return 0.0 if more else _UPKEEP_SECONDS
 
@@ -240,11 +244,9 @@ class _Reader:
     path: Path
     connection: sqlite3.Connection
 
-    def blobs(
-        self, log: TopicLog, partition: int, offset: int, *, max_records: int, max_bytes: int
-    ) -> Sequence[Stored]:
+    def blobs(self, log: TopicLog, partition: int, offset: int, *, end: int, max_bytes: int) -> Sequence[Stored]:
         with databases.translated(self.path), databases.transaction(self.connection, "DEFERRED"):
-            return _tables.blobs(self.connection, log, partition, offset, max_records=max_records, max_bytes=max_bytes)
+            return _tables.blobs(self.connection, log, partition, offset, end=end, max_bytes=max_bytes)
 
 
 def _publish_nothing(_: None) -> None:
