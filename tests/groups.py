@@ -80,7 +80,8 @@ class GroupConsumer(Consumer):
         self._subscription = subscription
         self._listener = listener
         self._positions: dict[TopicPartition, int] = {}
-        self._paused: set[TopicPartition] = set()
+        self.paused: set[TopicPartition] = set()
+        self.read_bytes = 0
         self._closed = False
 
         with group.guard:
@@ -111,10 +112,10 @@ class GroupConsumer(Consumer):
             self._group.commits_made += [(tp, commit.offset) for tp, commit in offsets.items()]
 
     def pause(self, partitions: Iterable[TopicPartition]) -> None:
-        self._paused.update(partitions)
+        self.paused.update(partitions)
 
     def resume(self, partitions: Iterable[TopicPartition]) -> None:
-        self._paused.difference_update(partitions)
+        self.paused.difference_update(partitions)
 
     async def seek(self, tp: TopicPartition, offset: int | None) -> int:
         start, end = (await self._broker.watermarks(tp.topic))[tp]
@@ -176,7 +177,7 @@ class GroupConsumer(Consumer):
         with self._group.guard:
             for tp in partitions:
                 self._positions.pop(tp, None)
-                self._paused.discard(tp)
+                self.paused.discard(tp)
 
                 if self._group.holders.get(tp) is self:
                     del self._group.holders[tp]
@@ -194,7 +195,7 @@ class GroupConsumer(Consumer):
         batches = []
 
         for tp in list(self._positions):
-            if tp in self._paused or max_records <= 0:
+            if tp in self.paused or max_records <= 0:
                 continue
 
             position = self._positions[tp]
@@ -203,6 +204,7 @@ class GroupConsumer(Consumer):
             if len(batch) and self._positions.get(tp) == position:
                 self._positions[tp] = batch.spans[-1].next_offset
                 max_records -= len(batch)
+                self.read_bytes += batch.nbytes
                 batches.append(batch)
 
         return batches

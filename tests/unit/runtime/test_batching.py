@@ -21,10 +21,9 @@ def limits(
     interval: float = 5.0,
     in_flight: int = 2,
     per_lane: int = 1,
-    memory: int = 1 << 30,
 ) -> Limits:
     """Make limits; most tests are about one of them."""
-    return Limits(records, nbytes, interval, in_flight, per_lane, memory)
+    return Limits(records, nbytes, interval, in_flight, per_lane)
 
 
 def numbers(first: int, stop: int) -> Batch:
@@ -109,15 +108,32 @@ def test_the_number_of_flights_is_bounded() -> None:
     assert batcher.next_due() is None
 
 
-def test_full_memory_makes_the_largest_lane_due() -> None:
-    """When everything waits for more records and the memory is used up, something has to be written."""
-    batcher = Batcher(limits(1000, memory=60))
+def test_a_partition_that_takes_up_too_much_memory_has_its_largest_lane_written() -> None:
+    """When it waits for more records that are not read until it holds less, something has to be written."""
+    other = TopicPartition("orders", 1)
+    batcher = Batcher(limits(1000))
     batcher.add((TP, "small"), numbers(0, 5), 0.0)
-    assert batcher.due(0.0) is None
     batcher.add((TP, "large"), numbers(5, 20), 0.0)
-    lane = batcher.due(0.0)
+    batcher.add((other, "larger"), numbers(0, 20), 0.0)
+    assert batcher.due(0.0) is None
+    lane = batcher.due(0.0, crowding=[TP])
     assert lane is not None
     assert lane.key == (TP, "large")
+    batcher.take(lane, 0.0)
+    assert batcher.due(0.0, crowding=[TP]) is None, "something of it is on the way"
+    assert batcher.due(0.0, crowding=[TP, other]) is batcher.lanes[other, "larger"]
+
+
+def test_what_is_held_is_known_by_partition() -> None:
+    """Waiting or in flight, in a lane of its own or in one with others."""
+    batcher = Batcher(limits(2))
+    mixed = Batch.concat([numbers(0, 3), make_batch([b"12345678"], partition=1)])
+    batcher.add((None, ""), mixed, 0.0)
+    batcher.add((TP, "a"), numbers(3, 4), 0.0)
+    lane = batcher.due(0.0)
+    assert lane is not None
+    batcher.take(lane, 0.0)
+    assert batcher.held() == {TP: 4 * 4 + 3, TopicPartition("orders", 1): 5}, "in a batch of several, by their number"
 
 
 def test_a_flush_makes_the_lanes_of_its_partitions_due() -> None:
@@ -129,6 +145,28 @@ def test_a_flush_makes_the_lanes_of_its_partitions_due() -> None:
     lane = batcher.due(0.0, flush=[other])
     assert lane is not None
     assert lane.key == (other, "")
+
+
+def test_a_mixed_lane_is_flushed_up_to_the_last_record_of_the_partition() -> None:
+    """What others have waiting behind it may go on waiting for a fuller batch."""
+    other = TopicPartition("orders", 1)
+    batcher = Batcher(limits(3, in_flight=5, per_lane=5))
+    batcher.add((None, ""), Batch.concat([numbers(0, 2), make_batch([b"x", b"y"], partition=1)]), 0.0)
+    lane = batcher.due(0.0, flush=[TP])
+    assert lane is not None
+    assert [span.tp for span in batcher.take(lane, 0.0).batch.spans] == [TP, other]
+    assert batcher.due(0.0, flush=[TP]) is None
+    assert batcher.due(0.0, flush=[other]) is lane
+
+
+def test_what_is_flushed_goes_before_what_is_due() -> None:
+    """A flush has a deadline."""
+    other = TopicPartition("orders", 1)
+    batcher = Batcher(limits(2))
+    batcher.add((other, ""), make_batch([b"x", b"y"], partition=1), 0.0)
+    batcher.add((TP, ""), numbers(0, 1), 1.0)
+    assert batcher.due(1.0) is batcher.lanes[other, ""]
+    assert batcher.due(1.0, flush=[TP]) is batcher.lanes[TP, ""]
 
 
 def test_the_lowest_offset_counts_what_waits_and_what_flies() -> None:
@@ -203,5 +241,5 @@ def test_every_record_leaves_once_and_in_order(pieces: list[int], size: int, nby
         batcher.land(flight)
 
     assert seen == list(range(at))
-    assert batcher.nbytes == 0
+    assert not batcher.held()
     assert not batcher.lanes

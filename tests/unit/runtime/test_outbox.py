@@ -54,7 +54,7 @@ def outbox(sink: SlowSink, records: int) -> Outbox:
     made = Outbox(
         sink=sink,
         consumer=cast("Any", None),  # a flush commits nothing
-        batcher=Batcher(Limits(1, 1 << 20, 5.0, 1, 1, 1 << 30)),
+        batcher=Batcher(Limits(1, 1 << 20, 5.0, 1, 1)),
         delivery=Delivery(sink, None, Backoff(1, 1, lambda: 0.5), asyncio.sleep),
         observer=TaskObserver(),
         clock=lambda: sink.now,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 
 import pytest
@@ -125,3 +126,25 @@ async def test_a_topic_that_was_made_again_is_read_anew(broker: SharedMemoryBrok
     assert info.warnings == (
         "topic orders was deleted and made again: what was committed before counts for nothing, it is read anew",
     )
+
+
+async def test_a_task_holds_no_more_than_its_share_of_the_workers_memory(broker: SharedMemoryBroker) -> None:
+    """Whatever its connector may hold, and however large records are; give or take one of each partition."""
+    destination = Destination()
+    gate = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    destination.before_write = lambda: asyncio.wrap_future(asyncio.run_coroutine_threadsafe(gate.wait(), loop))
+    partitions = [n % PARTITIONS for n in range(200)]
+    await broker.append("orders", NewRecords(values=[b"x" * 50_000] * 200, partitions=partitions))
+    share = 2 << 20
+
+    async with Worker(broker, registry=destination.registry(), buffer_memory=share) as worker:
+        await worker.create(body(batch_size=5))
+        await until(lambda: broker.group("connect-c").members)
+        (member,) = broker.group("connect-c").members
+        await until(lambda: member.paused == set(TPS))
+        assert share <= member.read_bytes <= share + PARTITIONS * 50_000
+        gate.set()
+        await worker.drained("c", timeout=20)
+
+    assert len(destination.records) == 200

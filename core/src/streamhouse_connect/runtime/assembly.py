@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from streamhouse_connect.metrics import Metrics
     from streamhouse_connect.options import ConnectorOptions
     from streamhouse_connect.records import Batch, TopicPartition
+    from streamhouse_connect.runtime.memory import MemoryBudget
     from streamhouse_connect.runtime.observer import TaskObserver
     from streamhouse_connect.runtime.plan import Plan
 
@@ -48,6 +49,7 @@ class Assembly:
     broker: Broker
     definitions: DefinitionStore
     metrics: Metrics
+    budget: MemoryBudget
 
     def connector(
         self, definition: Definition, plan: Plan | None, committed: Mapping[TopicPartition, Committed], why_not: str
@@ -115,6 +117,7 @@ class Assembly:
             options=plan.options,
             observer=observer,
             clock=time.monotonic,
+            budget=self.budget,
         )
 
 

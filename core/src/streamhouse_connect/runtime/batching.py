@@ -9,7 +9,7 @@ path with `Batching.PER_ROUTE`. Records are first pieces in a lane, then part of
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections import deque
+from collections import Counter, deque
 from typing import TYPE_CHECKING
 
 import attrs
@@ -35,7 +35,6 @@ class Limits:
     interval: float
     in_flight: int
     in_flight_per_lane: int
-    memory: int
 
 
 @attrs.define(eq=False)
@@ -73,10 +72,16 @@ class Batcher:
     lanes: dict[LaneKey, Lane] = attrs.field(factory=dict, init=False)
     flights: int = attrs.field(default=0, init=False)
 
-    @property
-    def nbytes(self) -> int:
-        """Bytes that are held: waiting and in flight."""
-        return sum(batch.nbytes for lane in self.lanes.values() for batch in lane.outstanding())
+    def held(self) -> dict[TopicPartition, int]:
+        """Return the bytes that are held of each partition: waiting and in flight."""
+        found: Counter[TopicPartition] = Counter()
+
+        for lane in self.lanes.values():
+            for batch in lane.outstanding():
+                for span in batch.spans:
+                    found[span.tp] += batch.nbytes * (span.stop - span.start) // (len(batch) or 1)
+
+        return found
 
     def add(self, key: LaneKey, piece: Batch, now: float) -> None:
         """Queue records behind those of their lane."""
@@ -92,24 +97,31 @@ class Batcher:
         lane.records += len(piece)
         lane.nbytes += piece.nbytes
 
-    def due(self, now: float, *, flush: Collection[TopicPartition] | None = None) -> Lane | None:
+    def due(
+        self,
+        now: float,
+        *,
+        flush: Collection[TopicPartition] = (),
+        crowding: Collection[TopicPartition] = (),
+    ) -> Lane | None:
         """Return the lane to write from next: full, too old, or of a partition to be flushed; None: nothing may be written.
 
-        A MIXED lane is flushed as a whole. When the memory is used up and nothing else is due, the largest lane is.
+        A MIXED lane is flushed up to the last record of such a partition. If nothing else is due it is the largest lane of a partition that takes up too much
+        memory, unless something of it is on the way already.
         """
         if self.flights >= self.limits.in_flight:
             return None
 
         ready = [lane for lane in self.lanes.values() if lane.pieces and self._has_room(lane)]
-        due = [lane for lane in ready if self._is_due(lane, now) or (flush is not None and _is_among(lane, flush))]
+        flushed = [lane for lane in ready if _is_among(lane, flush)]
+        due = flushed or [lane for lane in ready if self._is_due(lane, now)]
 
         if due:
             return min(due, key=lambda lane: lane.since)
 
-        if ready and not self.flights and self.nbytes >= self.limits.memory:
-            return max(ready, key=lambda lane: lane.nbytes)
-
-        return None
+        flying = {lane.key[0] for lane in self.lanes.values() if lane.flights}
+        large = [lane for lane in ready if lane.key[0] not in flying and _is_among(lane, crowding)]
+        return max(large, key=lambda lane: lane.nbytes, default=None)
 
     def next_due(self) -> float | None:
         """Return the time at which the next lane will be due by age; None if nothing waits that could be written."""
@@ -218,7 +230,10 @@ class Batcher:
 
 
 def _is_among(lane: Lane, partitions: Collection[TopicPartition]) -> bool:
-    return lane.key[0] is None or lane.key[0] in partitions
+    if lane.key[0] is not None:
+        return lane.key[0] in partitions
+
+    return any(span.tp in partitions for piece in lane.pieces for span in piece.spans)
 
 
 def _without(piece: Batch, partitions: Collection[TopicPartition]) -> Iterator[Batch]:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 import attrs
 
 from streamhouse_connect.errors import RetriableError
+from streamhouse_connect.runtime.memory import Throttle
 from streamhouse_connect.runtime.progress import MAX_METADATA, PartitionProgress
 from streamhouse_connect.sinks import Batching
 
@@ -45,6 +46,7 @@ class Outbox:
     observer: TaskObserver
     clock: Callable[[], float]
     wake: asyncio.Event
+    throttle: Throttle = attrs.field(factory=Throttle)
     progress: dict[TopicPartition, PartitionProgress] = attrs.field(factory=dict)
     superseded: set[TopicPartition] = attrs.field(factory=set)
     failure: BaseException | None = None
@@ -75,13 +77,28 @@ class Outbox:
 
     def launch(self) -> None:
         """Start every flight that is due and that there is room for."""
-        while self._goes_on and (lane := self.batcher.due(self.clock(), flush=self._flushing or None)):
+        while self._goes_on and (
+            lane := self.batcher.due(self.clock(), flush=self._flushing, crowding=self.throttle.crowding)
+        ):
             flight = self.batcher.take(lane, self.clock())
             task = asyncio.create_task(self._fly(flight))
             self._flights[task] = flight
 
         if self._flushing and not any(lane.pieces for lane in self.batcher.lanes.values()):
             self._flushing = frozenset()
+
+    def restrain(self, bound: int) -> int:
+        """Pause and resume partitions, so that about `bound` bytes are held; return how many may come."""
+        held = self.batcher.held()
+        pause, resume = self.throttle.update(held, self.progress, bound)
+
+        if pause:
+            self.consumer.pause(pause)
+
+        if resume:
+            self.consumer.resume(resume)
+
+        return bound - sum(held.values())
 
     @property
     def _goes_on(self) -> bool:
@@ -143,6 +160,7 @@ class Outbox:
                 task.cancel()
 
         self.batcher.drop(partitions)
+        self.throttle.forget(partitions)
 
         for tp in partitions:
             self.progress.pop(tp, None)

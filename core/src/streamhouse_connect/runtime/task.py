@@ -26,14 +26,15 @@ if TYPE_CHECKING:
     from streamhouse_connect.options import ConnectorOptions
     from streamhouse_connect.records import Batch, TopicPartition
     from streamhouse_connect.runtime.delivery import Delivery
+    from streamhouse_connect.runtime.memory import MemoryBudget
     from streamhouse_connect.runtime.observer import TaskObserver
     from streamhouse_connect.sinks import Sink, SinkContext
 
 __all__ = ["Task"]
 
 _POLL_RECORDS: Final = 10_000
+_RECORD_BYTES: Final = 65_536
 _POLL_SECONDS: Final = 1.0
-_THROTTLED_POLL_SECONDS: Final = 0.1
 _FAILED_GRACE_SECONDS: Final = 5.0
 
 _FLUSH_SHARE: Final = 0.75
@@ -55,10 +56,12 @@ class Task:
     options: ConnectorOptions
     observer: TaskObserver
     clock: Callable[[], float]
+    budget: MemoryBudget
     revoke_timeout: float = 30.0
     _consumer: Consumer = attrs.field(init=False)
     _outbox: Outbox = attrs.field(init=False)
-    _throttled: bool = attrs.field(default=False, init=False)
+    _record_bytes: float = attrs.field(default=_RECORD_BYTES, init=False)
+    """The size of a record, on average of the last ones that were read; at first a guess."""
     _wake: asyncio.Event = attrs.field(factory=asyncio.Event, init=False)
     _stop_within: float | None = attrs.field(default=None, init=False)
     _drain: Mapping[TopicPartition, int] | None = attrs.field(default=None, init=False)
@@ -81,23 +84,28 @@ class Task:
         try:
             await self.sink.open(self.context)
             self.observer.opened(self.sink.weakened)
-            self._consumer = self.broker.consumer(self.group, self.subscription, self)
-            self._outbox = Outbox(
-                sink=self.sink,
-                consumer=self._consumer,
-                batcher=Batcher(self._limits()),
-                delivery=self.delivery,
-                observer=self.observer,
-                clock=self.clock,
-                wake=self._wake,
-            )
 
-            try:
-                await self._consume()
-            finally:
-                await self._consumer.close()
+            with self.budget.joined():
+                await self._run_consumer()
         finally:
             await self.sink.close()
+
+    async def _run_consumer(self) -> None:
+        self._consumer = self.broker.consumer(self.group, self.subscription, self)
+        self._outbox = Outbox(
+            sink=self.sink,
+            consumer=self._consumer,
+            batcher=Batcher(self._limits()),
+            delivery=self.delivery,
+            observer=self.observer,
+            clock=self.clock,
+            wake=self._wake,
+        )
+
+        try:
+            await self._consume()
+        finally:
+            await self._consumer.close()
 
     def _limits(self) -> Limits:
         mixed = self.sink.batching is Batching.MIXED
@@ -108,7 +116,6 @@ class Task:
             interval=self.options.batch_interval_ms / 1000,
             in_flight=self.sink.in_flight,
             in_flight_per_lane=self.sink.in_flight if mixed else 1,
-            memory=self.options.buffer_memory,
         )
 
     async def _consume(self) -> None:
@@ -135,16 +142,17 @@ class Task:
 
         try:
             while self._stop_within is None and self._outbox.failure is None:
-                self._react()
+                max_records = self._react()
 
                 if poll is None:
-                    timeout = _THROTTLED_POLL_SECONDS if self._throttled else _POLL_SECONDS
-                    poll = asyncio.create_task(self._consumer.poll(max_records=_POLL_RECORDS, timeout=timeout))
+                    poll = asyncio.create_task(self._consumer.poll(max_records=max_records, timeout=_POLL_SECONDS))
 
                 await self._wait(poll)
 
                 if poll.done():
                     batches, poll = poll.result(), None
+
+                    self._measure(batches)
 
                     for batch in batches:
                         await self._admit(batch)
@@ -156,22 +164,20 @@ class Task:
                 poll.cancel()
                 await asyncio.wait({poll})
 
-    def _react(self) -> None:
-        """Launch what is due, and pause or resume reading by the memory that is held."""
+    def _react(self) -> int:
+        """Launch what is due, pause or resume reading by the memory that is held, and return how many records to read."""
         if self._drain is not None and self._outbox.has_read(self._drain):
             self._drain = None
             self._outbox.flush_soon()
 
+        room = self._outbox.restrain(min(self.options.buffer_memory, self.budget.share))
         self._outbox.launch()
-        held = self._outbox.batcher.nbytes
 
-        if not self._throttled and held >= self.options.buffer_memory:
-            self._throttled = True
-            self._consumer.pause(self._outbox.progress)
+        return min(_POLL_RECORDS, max(1, int(room / self._record_bytes)))
 
-        elif self._throttled and held < self.options.buffer_memory // 2:
-            self._throttled = False
-            self._consumer.resume(self._outbox.progress)
+    def _measure(self, batches: Collection[Batch]) -> None:
+        if records := sum(map(len, batches)):
+            self._record_bytes = max(1.0, sum(batch.nbytes for batch in batches) / records)
 
     async def _wait(self, poll: asyncio.Task[list[Batch]]) -> None:
         """Wait for the poll, for news from the outbox or from outside, or for the time at which a lane is due."""
@@ -262,9 +268,6 @@ class Task:
             start = held.get(tp, commit.offset if commit else None)
             position = await self._consumer.seek(tp, start)
             self._outbox.start(tp, PartitionProgress.restored(position, commit, topic_id=self.topic_ids[tp.topic]))
-
-        if self._throttled:
-            self._consumer.pause(partitions)
 
     def _from_these_topics(self, committed: Mapping[TopicPartition, Committed]) -> dict[TopicPartition, Committed]:
         """Leave out commits that were made in another topic of that name."""

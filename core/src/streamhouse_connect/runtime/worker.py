@@ -24,6 +24,7 @@ from streamhouse_connect.metrics import ConnectorSample, Metrics
 from streamhouse_connect.plugins import Registry
 from streamhouse_connect.runtime.assembly import Assembly, group_of
 from streamhouse_connect.runtime.looking import Running, look
+from streamhouse_connect.runtime.memory import MemoryBudget
 from streamhouse_connect.runtime.plan import Plan, make_plan
 from streamhouse_connect.runtime.sources import extents
 from streamhouse_connect.runtime.spec import parse_body, parse_update
@@ -50,7 +51,7 @@ class Worker:
     """Runs connectors. It owns the broker and the definitions that it is given: it opens them, and closes them.
 
     `definitions` defaults to ones in memory: then connectors are defined by the application at each start, and one of the
-    same name counts as the same. Connectors run in threads of their own; the methods are for the worker's event loop.
+    same name counts as the same. The tasks that run share `buffer_memory` bytes for what they have read. Connectors run in threads of their own; the methods are for the worker's event loop.
     """
 
     def __init__(
@@ -60,13 +61,14 @@ class Worker:
         definitions: DefinitionStore | None = None,
         registry: Registry | None = None,
         shutdown_timeout: float = 30.0,
+        buffer_memory: int = 256 << 20,
     ) -> None:
         self.broker = broker
         self.registry = registry or Registry()
         self.metrics = Metrics(self._samples)
         self._definitions = definitions or MemoryDefinitionStore()
         self._shutdown_timeout = shutdown_timeout
-        self._assembly = Assembly(broker, self._definitions, self.metrics)
+        self._assembly = Assembly(broker, self._definitions, self.metrics, MemoryBudget(buffer_memory))
         self._running: dict[str, Running] = {}
         self._lock = asyncio.Lock()
         self._stack = AsyncExitStack()
