@@ -148,11 +148,25 @@ class Kafka(Service):
     def delete_topics(self, prefix: str) -> None:
         """Delete the topics whose names begin with the prefix."""
         admin = self.admin()
-        names = [name for name in admin.list_topics(timeout=_TOPIC_SECONDS).topics if name.startswith(prefix)]
+        names = [
+            name
+            for name in admin.list_topics(timeout=_TOPIC_SECONDS).topics
+            if name.startswith(prefix) and not name.startswith("__")
+        ]
 
         if names:
             for deleted in admin.delete_topics(names).values():
                 deleted.result(_TOPIC_SECONDS)
+
+    def delete_everything(self) -> None:
+        """Delete all topics and groups."""
+        admin = self.admin()
+        self.delete_topics("")
+        groups = [group.group_id for group in admin.list_consumer_groups().result(_TOPIC_SECONDS).valid]
+
+        if groups:
+            for deleted in admin.delete_consumer_groups(groups).values():
+                deleted.exception(_TOPIC_SECONDS)
 
     def _program(self, main: str) -> tuple[str, ...]:
         return (

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 import attrs
 
 from streamhouse_connect.brokers._blobs import decode
-from streamhouse_connect.brokers.subscription import no_position
+from streamhouse_connect.brokers.subscription import start_in
 from streamhouse_connect.errors import DeliveryError
 
 if TYPE_CHECKING:
@@ -56,15 +56,7 @@ class Wish:
 
 def start_of(subscription: Subscription, tp: TopicPartition, log: TopicLog, wanted: int | None) -> int:
     """Return where to read on, if `wanted` is where one would like to."""
-    start = log.starts[tp.partition]
-
-    if wanted is not None and wanted >= start:
-        return wanted
-
-    if subscription.offset_reset == "error":
-        raise no_position(tp, wanted, start)
-
-    return start if subscription.offset_reset == "earliest" else log.ends[tp.partition]
+    return start_in(subscription, tp, wanted, start=log.starts[tp.partition], end=log.ends[tp.partition])
 
 
 def read_fairly(

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from streamhouse_connect.brokers.interface import Topic
 
-__all__ = ["TopicLog", "check_topic", "find", "topic_exists", "unknown_topic"]
+__all__ = ["TopicLog", "check_topic", "find", "is_topic_name", "topic_exists", "unknown_topic"]
 
 _NAME: Final = re.compile(r"[a-zA-Z0-9._-]{1,249}", re.ASCII)
 _MAX_PARTITIONS: Final = 10_000
@@ -39,6 +39,11 @@ class TopicLog:
         return [TopicPartition(self.topic.name, partition) for partition in range(self.topic.partitions)]
 
 
+def is_topic_name(name: str) -> bool:
+    """Tell whether a topic may be called so, by Kafka's rule."""
+    return _NAME.fullmatch(name) is not None and name not in {".", ".."}
+
+
 def check_topic(name: str, *, partitions: int, retention_ms: int | None, retention_bytes: int | None) -> None:
     """Apply Kafka's rule for names, and bounds to the numbers.
 
@@ -46,7 +51,7 @@ def check_topic(name: str, *, partitions: int, retention_ms: int | None, retenti
     """
     problems = []
 
-    if not _NAME.fullmatch(name) or name in {".", ".."}:
+    if not is_topic_name(name):
         problems.append(
             Problem("name", f"{name!r} is no topic name: 1 to 249 letters, digits, dots, underscores and hyphens")
         )

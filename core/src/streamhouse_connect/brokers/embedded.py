@@ -15,8 +15,8 @@ from streamhouse_connect.brokers._blobs import decode, encode
 from streamhouse_connect.brokers._consumer import EmbeddedConsumer
 from streamhouse_connect.brokers._topics import check_topic, find
 from streamhouse_connect.brokers.interface import Appended, Broker, Topic
-from streamhouse_connect.brokers.partitioning import KeyPartitioner
-from streamhouse_connect.errors import ConfigError, NotFoundError, Problem
+from streamhouse_connect.brokers.partitioning import KeyPartitioner, check_partitions
+from streamhouse_connect.errors import NotFoundError
 from streamhouse_connect.records import TopicPartition
 
 if TYPE_CHECKING:
@@ -103,7 +103,7 @@ class EmbeddedBroker(Broker):
             if len(given) != number:
                 raise ValueError(f"{len(given)} partitions for {number} values: columns are parallel")
 
-            self._check_partitions(topic, given)
+            check_partitions(topic, given)
 
         if topic.partitions == 1:
             return 0
@@ -121,19 +121,6 @@ class EmbeddedBroker(Broker):
         chosen = self._partitioner(keys, topic.partitions, unkeyed=unkeyed)
 
         return chosen if given is None else [c if g is None else g for c, g in zip(chosen, given, strict=True)]
-
-    @staticmethod
-    def _check_partitions(topic: Topic, given: Sequence[int | None]) -> None:
-        wrong = {p: index for index, p in enumerate(given) if p is not None and not 0 <= p < topic.partitions}
-        last = topic.partitions - 1
-
-        if wrong:
-            raise ConfigError(
-                [
-                    Problem("partition", f"{p} (record {i}) is out of range: topic {topic.name!r} has 0 to {last}")
-                    for p, i in wrong.items()
-                ]
-            )
 
     async def read(self, tp: TopicPartition, offset: int, *, max_records: int) -> Batch:
         log = find(self._storage.logs, tp.topic)

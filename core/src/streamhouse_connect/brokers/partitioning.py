@@ -5,10 +5,14 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
+from streamhouse_connect.errors import ConfigError, Problem
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-__all__ = ["KeyPartitioner", "murmur2"]
+    from streamhouse_connect.brokers.interface import Topic
+
+__all__ = ["KeyPartitioner", "check_partitions", "murmur2"]
 
 _SEED: Final = 0x9747B28C
 _MIX: Final = 0x5BD1E995
@@ -48,3 +52,20 @@ class KeyPartitioner:
     def _hash(self, key: bytes) -> int:
         # Long keys would make the cache's memory unbounded.
         return self._cached(key) if len(key) <= _CACHED_KEY_BYTES else murmur2(key)
+
+
+def check_partitions(topic: Topic, given: Sequence[int | None]) -> None:
+    """Check the partitions that a producer has chosen.
+
+    :raises ConfigError: naming each one that is out of range, and its record.
+    """
+    wrong = {p: index for index, p in enumerate(given) if p is not None and not 0 <= p < topic.partitions}
+    last = topic.partitions - 1
+
+    if wrong:
+        raise ConfigError(
+            [
+                Problem("partition", f"{p} (record {i}) is out of range: topic {topic.name!r} has 0 to {last}")
+                for p, i in wrong.items()
+            ]
+        )

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from streamhouse_connect.records import TopicPartition
 
-__all__ = ["IsolationLevel", "OffsetReset", "Subscription", "beyond_the_end", "no_position"]
+__all__ = ["IsolationLevel", "OffsetReset", "Subscription", "beyond_the_end", "start_in"]
 
 OffsetReset = Literal["earliest", "latest", "error"]
 """Where reading starts in a partition without a commit, or whose commit lies below the log's start."""
@@ -48,16 +48,24 @@ class Subscription:
         return topic not in self.excluded and self.pattern.fullmatch(topic) is not None
 
 
-def no_position(tp: TopicPartition, offset: int | None, start: int) -> FatalError:
-    """Return the error of a partition in which there is nothing to read on from, and `offset.reset` is error."""
-    where = (
-        "has no committed offset" if offset is None else f"is committed at {offset}, below its first record at {start}"
-    )
+def start_in(subscription: Subscription, tp: TopicPartition, wanted: int | None, *, start: int, end: int) -> int:
+    """Return where to read on in a partition that has [start, end), if `wanted` is where one would like to.
 
-    return FatalError(
-        f"{tp} {where}, and offset.reset=error: choose offset.reset=earliest or latest to read on from the first or behind "
-        "the last record"
-    )
+    :raises FatalError: with `offset_reset` error, if there is nothing to read on from.
+    """
+    if wanted is not None and wanted >= start:
+        return wanted
+
+    if subscription.offset_reset == "error":
+        where = (
+            "has no committed offset" if wanted is None else f"stands at {wanted}, below its first record at {start}"
+        )
+        raise FatalError(
+            f"{tp} {where}, and offset.reset=error: choose offset.reset=earliest or latest to read on from the first or "
+            "behind the last record"
+        )
+
+    return start if subscription.offset_reset == "earliest" else end
 
 
 def beyond_the_end(tp: TopicPartition, group: str, position: int, end: int) -> FatalError:

@@ -1,0 +1,357 @@
+"""A member of a consumer group. librdkafka's calls block, so that they are made in a thread of the consumer's own.
+
+    thread        consume → (rebalance → listener, on the event loop) → consume …; commits and other requests in between
+    event loop    places: what is assigned, and up to where it was handed out
+
+Rebalances are cooperative: partitions that stay are not disturbed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from functools import partial
+from time import monotonic
+from typing import TYPE_CHECKING, Any, Final
+
+from confluent_kafka import Consumer as Client
+from confluent_kafka import KafkaException
+from confluent_kafka import TopicPartition as Place
+
+from streamhouse_connect.brokers.interface import Committed, Consumer
+from streamhouse_connect.brokers.kafka._client_thread import ClientThread
+from streamhouse_connect.brokers.kafka._places import Places
+from streamhouse_connect.brokers.kafka._properties import consumer_properties
+from streamhouse_connect.brokers.kafka._reads import Read, sort
+from streamhouse_connect.errors import FatalError, Superseded
+from streamhouse_connect.librdkafka import ACCESS, NO_TOPIC, NOT_OURS, cause, client, translate, translated
+from streamhouse_connect.records import TopicPartition
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Coroutine, Iterable, Mapping
+
+    from confluent_kafka import KafkaError
+
+    from streamhouse_connect.brokers.interface import RebalanceListener
+    from streamhouse_connect.brokers.kafka._watch import TopicWatch
+    from streamhouse_connect.brokers.subscription import Subscription
+    from streamhouse_connect.records import Batch
+
+__all__ = ["KafkaConsumer"]
+
+_SLICE_SECONDS: Final = 0.05
+_REQUEST_SECONDS: Final = 10.0
+
+
+class KafkaConsumer(Consumer):
+    """Reads the partitions that the group gives it."""
+
+    def __init__(
+        self,
+        group: str,
+        subscription: Subscription,
+        listener: RebalanceListener,
+        *,
+        properties: Mapping[str, str],
+        watch: TopicWatch,
+        closed: Callable[[KafkaConsumer], None],
+    ) -> None:
+        self.group = group
+        self._subscription = subscription
+        self._listener = listener
+        self._watch = watch
+        self._on_closed = closed
+        self._places = Places(subscription, listener, self._watermarks)
+        self._failure: Exception | None = None
+        self._over = False
+        self._names: tuple[str, ...] = ()
+        self._hurry = threading.Event()
+        self._closed = False
+        self._reading: asyncio.Future[Read] | None = None
+        self._loop: asyncio.AbstractEventLoop
+        own = consumer_properties(properties, group, subscription)
+
+        with translated(f"read as the group {group!r}"):
+            self._client = Client(client({**own, "error_cb": self._troubled}, consumes=True))
+
+        self._thread = ClientThread(f"kafka-consumer {group}")
+
+    # --------------------------------------------------------------------------------------------- the contract
+
+    async def poll(self, *, max_records: int, timeout: float) -> list[Batch]:  # noqa: ASYNC109 - an empty answer is no error
+        self._loop = asyncio.get_running_loop()
+        deadline = self._loop.time() + timeout
+
+        while True:
+            read = await self._next_read(max_records, max(0.0, deadline - self._loop.time()))
+            await self._follow_topics()
+            batches = self._places.batches(read)
+            await self._replace(read.misplaced)
+            self._failure = self._failure or read.failure
+            self._raise(batches)
+
+            if batches or self._loop.time() >= deadline:
+                return batches
+
+    async def committed(self, partitions: Collection[TopicPartition]) -> Mapping[TopicPartition, Committed]:
+        asked = [Place(tp.topic, tp.partition) for tp in partitions]
+        found = await self._request(
+            f"read the offsets of the group {self.group!r}", lambda: self._client.committed(asked, _REQUEST_SECONDS)
+        )
+        return {
+            TopicPartition(place.topic, place.partition): Committed(place.offset, place.metadata or "")
+            for place in found
+            if place.error is None and place.offset >= 0
+        }
+
+    async def commit(self, offsets: Mapping[TopicPartition, Committed]) -> None:
+        ours = {tp: commit for tp, commit in offsets.items() if tp in self._places}
+        foreign = offsets.keys() - ours.keys()
+
+        if ours:
+            foreign |= await self._commit(ours)
+
+        if foreign:
+            raise Superseded(foreign)
+
+    def pause(self, partitions: Iterable[TopicPartition]) -> None:
+        self._thread.submit(partial(self._client.pause, self._places.pause(partitions)))
+
+    def resume(self, partitions: Iterable[TopicPartition]) -> None:
+        self._thread.submit(partial(self._client.resume, self._places.resume(partitions)))
+
+    async def seek(self, tp: TopicPartition, offset: int | None) -> int:
+        position = await self._places.seek(tp, offset)
+
+        if not self._places.is_being_assigned(tp):
+            await self._move([tp])
+
+        return position
+
+    async def close(self) -> None:
+        if self._closed:
+            return
+
+        self._loop = asyncio.get_running_loop()
+        self._closed = True
+        self._hurry.set()
+
+        try:
+            if self._reading is not None:
+                await asyncio.wait({self._reading})
+
+            await self._in_thread(self._client.close)
+        finally:
+            self._thread.close()
+            self._on_closed(self)
+
+    def end(self) -> None:
+        """Leave the group without telling the listener: the broker is closed. From any thread."""
+        self._over = self._closed = True
+        self._hurry.set()
+        self._thread.submit(self._client.close)
+        self._thread.close()
+
+    # -------------------------------------------------------------------------------------------------- reading
+
+    async def _next_read(self, max_records: int, seconds: float) -> Read:
+        """Read once; a read that goes on after its poll was cancelled belongs to the next poll."""
+        self._raise()
+
+        if self._over:
+            raise FatalError("the broker was closed; open it, and make a new consumer")
+
+        self._hurry.clear()
+
+        if self._reading is None:
+            self._reading = asyncio.wrap_future(self._thread.submit(partial(self._read, max_records, seconds)))
+
+        try:
+            read = await asyncio.shield(self._reading)
+        except asyncio.CancelledError:
+            self._hurry.set()
+            raise
+        except BaseException:
+            self._reading = None
+            raise
+
+        self._reading = None
+        return read
+
+    def _read(self, max_records: int, seconds: float) -> Read:
+        deadline = monotonic() + seconds
+        topics = self._watch.ids
+
+        with translated(f"read as the group {self.group!r}"):
+            while True:
+                self._thread.serve()
+                self._subscribe()
+                left = deadline - monotonic()
+                # Waiting for many would wait for the last of them: one first, then what is there.
+                messages = self._client.consume(1, min(_SLICE_SECONDS, max(0.0, left)))
+
+                if messages and max_records > 1:
+                    messages += self._client.consume(max_records - 1, 0)
+
+                if messages or left <= 0 or self._hurry.is_set() or self._watch.ids is not topics:
+                    return sort(messages)
+
+    def _subscribe(self) -> None:
+        names = self._subscription.topics
+
+        if self._subscription.pattern is not None:
+            names = tuple(name for name in sorted(self._watch.ids or ()) if self._subscription.includes(name))
+
+        if names and names != self._names:
+            self._client.subscribe(
+                list(names), on_assign=self._on_assign, on_revoke=self._on_revoke, on_lost=self._on_lost
+            )
+            self._names = names
+
+    def _raise(self, batches: list[Batch] | None = None) -> None:
+        """Raise what has happened, unless there are records that came before it."""
+        failure = self._failure
+
+        if failure is not None and not batches:
+            self._failure = None
+            raise failure
+
+    def _troubled(self, error: KafkaError) -> None:
+        """Take an error that belongs to no partition; the library goes on trying, which helps unless access is denied."""
+        if error.fatal() or error.code() in ACCESS:
+            self._failure = translate(error, f"read as the group {self.group!r}")
+
+    # --------------------------------------------------------------------------------------------- rebalances
+
+    def _on_assign(self, _: object, places: list[Place]) -> None:
+        tps = [TopicPartition(place.topic, place.partition) for place in places]
+        starts = self._on_loop(self._assigned(tps)) or {}
+        self._place(starts)
+
+    def _on_revoke(self, _: object, places: list[Place]) -> None:
+        self._on_loop(self._gone(places, lost=False))
+        self._client.incremental_unassign(places)
+
+    def _on_lost(self, _: object, places: list[Place]) -> None:
+        self._on_loop(self._gone(places, lost=True))
+        self._client.incremental_unassign(places)
+
+    def _on_loop(self, work: Coroutine[Any, Any, Any]) -> Any:
+        """Wait for the listener; what it raises is raised by the poll."""
+        if self._over:
+            work.close()
+            return None
+
+        future = asyncio.run_coroutine_threadsafe(work, self._loop)
+
+        try:
+            self._thread.serve_until(future)
+            return future.result()
+        except Exception as error:  # noqa: BLE001 - the library can't be told
+            self._failure = self._failure or error
+            return None
+
+    async def _assigned(self, tps: list[TopicPartition]) -> dict[TopicPartition, int]:
+        ids = await self._topic_ids({tp.topic for tp in tps})
+        return await self._places.assign({tp: ids.get(tp.topic, "") for tp in tps}, self.committed)
+
+    async def _gone(self, places: list[Place], *, lost: bool) -> None:
+        tps = [TopicPartition(place.topic, place.partition) for place in places]
+        ids = {} if lost else await self._topic_ids({tp.topic for tp in tps})
+        await self._places.release({tp: None if lost else ids.get(tp.topic) for tp in tps})
+
+    async def _follow_topics(self) -> None:
+        """Begin anew with topics that were deleted and made again."""
+        if remade := self._places.remade(self._watch.ids or {}):
+            await self._places.release(dict.fromkeys(remade))
+            await self._assigned(remade)
+            await self._move(remade)
+
+    async def _topic_ids(self, names: Collection[str]) -> Mapping[str, str]:
+        with translated("look at topics"):
+            return await asyncio.to_thread(self._watch.look, names)
+
+    async def _replace(self, misplaced: Collection[TopicPartition]) -> None:
+        """Find another place for partitions at whose position there is nothing to read."""
+        if not misplaced:
+            return
+
+        ids = await self._topic_ids({tp.topic for tp in misplaced})
+        remade = self._places.remade(ids)
+
+        try:
+            moved = await self._places.replace([tp for tp in misplaced if tp not in remade], self.group)
+        except FatalError as error:
+            self._failure = self._failure or error
+            return
+
+        await self._move(moved)
+        await self._follow_topics()
+
+    async def _move(self, tps: Collection[TopicPartition]) -> None:
+        """Have the library read on from our positions; what a read under way brings of these partitions is void."""
+        if not tps:
+            return
+
+        self._places.forget_reading(tps)
+        starts = {tp: self._places.position(tp) for tp in tps}
+
+        def move() -> None:
+            self._client.incremental_unassign([Place(tp.topic, tp.partition) for tp in starts])
+            self._place(starts)
+
+        await self._request(f"read as the group {self.group!r}", move)
+
+    def _place(self, starts: Mapping[TopicPartition, int]) -> None:
+        self._client.incremental_assign([Place(tp.topic, tp.partition, offset) for tp, offset in starts.items()])
+
+        if paused := self._places.paused(starts):
+            self._client.pause(paused)
+
+    # ---------------------------------------------------------------------------------------------- requests
+
+    async def _commit(self, offsets: Mapping[TopicPartition, Committed]) -> set[TopicPartition]:
+        """Commit, and return the partitions that are not ours any more."""
+        places = [Place(tp.topic, tp.partition, commit.offset, commit.metadata) for tp, commit in offsets.items()]
+        doing = f"commit the offsets of the group {self.group!r}"
+
+        try:
+            done = await self._in_thread(lambda: self._client.commit(offsets=places, asynchronous=False))
+        except KafkaException as error:
+            why = cause(error)
+
+            if why is not None and why.code() in NOT_OURS:
+                return set(offsets)
+
+            raise (translate(why, doing) if why else error) from error
+
+        foreign = set()
+
+        for place in done or ():
+            if place.error is None:
+                continue
+
+            if place.error.code() not in NOT_OURS | NO_TOPIC:
+                raise translate(place.error, doing)
+
+            foreign.add(TopicPartition(place.topic, place.partition))
+
+        return foreign
+
+    async def _watermarks(self, tp: TopicPartition) -> tuple[int, int]:
+        place = Place(tp.topic, tp.partition)
+        found: tuple[int, int] | None = await self._request(
+            f"find the offsets of {tp}", lambda: self._client.get_watermark_offsets(place, _REQUEST_SECONDS)
+        )
+
+        if found is None:
+            raise TimeoutError(f"cannot find the offsets of {tp}: no answer within {_REQUEST_SECONDS:.0f} s")
+
+        return found
+
+    async def _request(self, doing: str, act: Callable[[], Any]) -> Any:
+        with translated(doing):
+            return await self._in_thread(act)
+
+    async def _in_thread(self, act: Callable[[], Any]) -> Any:
+        return await asyncio.wrap_future(self._thread.submit(act))

@@ -1,0 +1,80 @@
+"""What topics there are, looked at every few seconds by one thread for all consumers.
+
+A consumer sees in it which topics match its pattern, and which were deleted and made again.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from typing import TYPE_CHECKING, Final
+
+from confluent_kafka import TopicCollection
+from confluent_kafka.admin import AdminClient
+
+from streamhouse_connect.brokers.kafka._admin import topic_id
+from streamhouse_connect.librdkafka import client, translated
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+
+__all__ = ["TopicWatch"]
+
+_LOG: Final = logging.getLogger(__name__)
+_SECONDS: Final = 2.0
+_TIMEOUT: Final = 5.0
+
+
+class TopicWatch:
+    """`ids` maps the topics that there are to their ids; None before the first look. Another look makes another mapping."""
+
+    def __init__(self, properties: Mapping[str, str]) -> None:
+        with translated("use the broker's configuration"):
+            self._client = AdminClient(client(properties))
+
+        self.ids: Mapping[str, str] | None = None
+        self._stop = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def start(self) -> None:
+        """Begin to look; harmless to repeat."""
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._run, name="kafka-topics", daemon=True)
+            self._thread.start()
+
+    def close(self) -> None:
+        """End the thread."""
+        self._stop.set()
+
+        if self._thread is not None:
+            self._thread.join()
+
+    def _run(self) -> None:
+        while not self._stop.is_set():
+            try:
+                found = self.look()
+            except Exception as error:  # noqa: BLE001 - whatever it is, the next look may succeed
+                _LOG.warning("topics_not_seen error=%s", error)
+            else:
+                if found != self.ids:
+                    self.ids = found
+
+            self._stop.wait(_SECONDS)
+
+    def look(self, names: Collection[str] | None = None) -> dict[str, str]:
+        """Return the ids of these topics, or of all; blocks."""
+        if names is None:
+            listed = self._client.list_topics(timeout=_TIMEOUT).topics
+            names = [name for name, topic in listed.items() if topic.error is None and not name.startswith("__")]
+
+        if not names:
+            return {}
+
+        asked = self._client.describe_topics(TopicCollection(list(names)), request_timeout=_TIMEOUT)
+        found = {}
+
+        for name, future in asked.items():
+            if future.exception(_TIMEOUT) is None:  # else it is not there, or not any more
+                found[name] = topic_id(future.result())
+
+        return found
