@@ -101,6 +101,7 @@ class Kafka(Service):
             "group.consumer.min.session.timeout.ms": 1000,
             "group.consumer.min.heartbeat.interval.ms": 200,
             "group.consumer.heartbeat.interval.ms": 500,
+            "message.max.bytes": 16 * 1024 * 1024,
             "log.cleaner.backoff.ms": 500,
             "log.cleaner.dedupe.buffer.size": 16 * 1024 * 1024,
             # After a crash, the controller lets the broker in again when its old session has ended.

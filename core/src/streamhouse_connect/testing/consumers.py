@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from streamhouse_connect import Appended, Batch, Consumer
 
-__all__ = ["ConsumerConformance", "RecordingListener", "poll", "values_of"]
+__all__ = ["ConsumerConformance", "RecordingListener", "join", "poll", "values_of"]
 
 T0: Final = TopicPartition("t", 0)
 _SOON: Final = 10.0
@@ -53,6 +53,13 @@ async def poll(consumer: Consumer, count: int) -> list[Batch]:
             batches += await consumer.poll(max_records=count, timeout=_SOON)
 
     return batches
+
+
+async def join(consumer: Consumer, listener: RecordingListener) -> None:
+    """Poll until partitions, in which there is no record yet, are assigned."""
+    async with asyncio.timeout(_SOON):
+        while not listener.events:
+            await consumer.poll(max_records=1, timeout=0.1)
 
 
 def values_of(batches: Collection[Batch]) -> list[bytes | None]:
@@ -157,8 +164,9 @@ class ConsumerConformance:
 
         async with broker:
             await broker.create_topic("t", partitions=2)
-            consumer = broker.consumer("g", Subscription(["t"]), RecordingListener())
-            await consumer.poll(max_records=1, timeout=_AT_ONCE)
+            listener = RecordingListener()
+            consumer = broker.consumer("g", Subscription(["t"]), listener)
+            await join(consumer, listener)
             consumer.pause([T0])
             await broker.append("t", NewRecords(values=[b"0", b"1"], partitions=[0, 1]))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from confluent_kafka import ConsumerGroupTopicPartitions, IsolationLevel, KafkaError, KafkaException, TopicCollection
@@ -15,11 +16,12 @@ from confluent_kafka.cimpl import NewTopic
 
 from streamhouse_connect.brokers._topics import is_topic_name
 from streamhouse_connect.brokers.interface import Committed, Topic
+from streamhouse_connect.errors import RetriableError
 from streamhouse_connect.librdkafka import NO_TOPIC, cause, client, translate, translated
 from streamhouse_connect.records import TopicPartition
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
     from concurrent.futures import Executor, Future
 
 __all__ = ["Admin", "topic_id"]
@@ -115,7 +117,7 @@ class Admin:
     async def watermarks(self, topic: str, partitions: int) -> dict[TopicPartition, tuple[int, int]]:
         """Return the first offset and the one behind the last record that can be read, for each partition."""
         tps = [TopicPartition(topic, partition) for partition in range(partitions)]
-        starts, ends = [await self._offsets(tps, spec) for spec in _BOUNDS]
+        starts, ends = [await self._settled(partial(self._offsets, tps, spec)) for spec in _BOUNDS]
         return {tp: (starts[tp], ends[tp]) for tp in tps}
 
     async def committed(self, group: str) -> dict[TopicPartition, Committed]:
@@ -159,6 +161,19 @@ class Admin:
             found[TopicPartition(place.topic, place.partition)] = answer.offset
 
         return found
+
+    async def _settled(self, ask: Callable[[], Awaitable[R]]) -> R:
+        """Ask until a topic that was made just now has leaders."""
+        deadline = asyncio.get_running_loop().time() + _SECONDS
+
+        while True:
+            try:
+                return await ask()
+            except RetriableError:
+                if asyncio.get_running_loop().time() > deadline:
+                    raise
+
+            await asyncio.sleep(_LOOK_SECONDS)
 
     async def _replicas(self) -> int:
         """Return how many copies of a topic there can be, up to the customary three."""

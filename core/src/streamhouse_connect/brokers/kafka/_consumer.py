@@ -64,6 +64,7 @@ class KafkaConsumer(Consumer):
         self._places = Places(subscription, listener, self._watermarks)
         self._failure: Exception | None = None
         self._over = False
+        self._placing = 0  # counts in the thread: what was read before a partition was placed anew is void
         self._names: tuple[str, ...] = ()
         self._hurry = threading.Event()
         self._closed = False
@@ -193,8 +194,11 @@ class KafkaConsumer(Consumer):
                 if messages and max_records > 1:
                     messages += self._client.consume(max_records - 1, 0)
 
-                if messages or left <= 0 or self._hurry.is_set() or self._watch.ids is not topics:
-                    return sort(messages)
+                if messages or left <= 0 or self._has_news(topics):
+                    return sort(messages, self._placing)
+
+    def _has_news(self, topics: object) -> bool:
+        return self._hurry.is_set() or self._failure is not None or self._watch.ids is not topics
 
     def _subscribe(self) -> None:
         names = self._subscription.topics
@@ -293,7 +297,7 @@ class KafkaConsumer(Consumer):
         if not tps:
             return
 
-        self._places.forget_reading(tps)
+        self._places.lift(tps)
         starts = {tp: self._places.position(tp) for tp in tps}
 
         def move() -> None:
@@ -303,6 +307,8 @@ class KafkaConsumer(Consumer):
         await self._request(f"read as the group {self.group!r}", move)
 
     def _place(self, starts: Mapping[TopicPartition, int]) -> None:
+        self._placing += 1
+        self._places.placed(starts, self._placing)
         self._client.incremental_assign([Place(tp.topic, tp.partition, offset) for tp, offset in starts.items()])
 
         if paused := self._places.paused(starts):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Final
 
 import attrs
@@ -33,6 +34,8 @@ class _Held:
     paused: bool = False
     tries: int = 0
     is_being_assigned: bool = True
+    placed: float = math.inf
+    """Since which placing the library reads from `position`; what it read before is void."""
 
 
 @attrs.define(eq=False)
@@ -43,7 +46,6 @@ class Places:
     listener: RebalanceListener
     watermarks: Callable[[TopicPartition], Awaitable[tuple[int, int]]]
     _held: dict[TopicPartition, _Held] = attrs.field(factory=dict, init=False)
-    _void: set[TopicPartition] = attrs.field(factory=set, init=False)
 
     def __contains__(self, tp: TopicPartition) -> bool:
         return tp in self._held
@@ -147,25 +149,34 @@ class Places:
 
     def batches(self, read: Read) -> list[Batch]:
         """Hand out what was read of the partitions that are still here and in place."""
-        void, self._void = self._void, set()
         found = []
 
         for tp, messages in read.messages.items():
-            if tp in self._held and tp not in void:
+            if self._is_in_place(tp, read):
                 end = (messages[-1].offset() or 0) + 1
                 size = sum(map(len, messages))
                 span = self._cover(tp, len(messages), end)
                 found.append(Batch(MessageColumns(messages), spans=(span,), nbytes=size))
 
         for tp, end in read.ends.items():
-            if tp in self._held and tp not in void and end > self.position(tp):
+            if self._is_in_place(tp, read) and end > self.position(tp):
                 found.append(Batch(MessageColumns(()), spans=(self._cover(tp, 0, end),), nbytes=0))
 
         return found
 
-    def forget_reading(self, tps: Iterable[TopicPartition]) -> None:
-        """What the read that is under way brings of these is not from where they are now."""
-        self._void.update(tps)
+    def lift(self, tps: Iterable[TopicPartition]) -> None:
+        """Take nothing for these until they are placed: what is being read is not from where they are now."""
+        for tp in tps:
+            self._held[tp].placed = math.inf
+
+    def placed(self, tps: Iterable[TopicPartition], placing: int) -> None:
+        """Note from which placing on reads are from where these are now. In the thread that reads."""
+        for tp in tps:
+            if tp in self._held:
+                self._held[tp].placed = placing
+
+    def _is_in_place(self, tp: TopicPartition, read: Read) -> bool:
+        return tp in self._held and read.placing >= self._held[tp].placed
 
     def _cover(self, tp: TopicPartition, count: int, end: int) -> Span:
         held = self._held[tp]

@@ -14,7 +14,6 @@ from confluent_kafka import KafkaException, Producer
 
 from streamhouse_connect.errors import ConfigError, Problem
 from streamhouse_connect.librdkafka import cause, client, translate, translated
-
 from streamhouse_connect.records import NO_TIMESTAMP
 
 if TYPE_CHECKING:
@@ -28,7 +27,12 @@ __all__ = ["Appender"]
 
 _POLL_SECONDS: Final = 0.1
 _CLOSE_SECONDS: Final = 10.0
-_DEFAULTS: Final = {"compression.type": "lz4", "delivery.timeout.ms": "30000", "linger.ms": "2"}
+_DEFAULTS: Final = {
+    "compression.type": "lz4",
+    "delivery.timeout.ms": "30000",
+    "linger.ms": "2",
+    "message.max.bytes": "100000000",  # the brokers and their topics have limits of their own
+}
 _LAST_TIMESTAMP: Final = 2**63 - 1
 _FIXED: Final = {"acks": "all", "enable.idempotence": "true"}
 

@@ -23,6 +23,8 @@ __all__ = ["Read", "sort"]
 class Read:
     """Messages, and the ends that were reached: what lies before such an offset and was not handed out is no record."""
 
+    placing: int
+    """How often partitions had been placed when it was read."""
     messages: Mapping[TopicPartition, list[Message]] = attrs.field(factory=dict)
     ends: Mapping[TopicPartition, int] = attrs.field(factory=dict)
     misplaced: Sequence[TopicPartition] = ()
@@ -30,10 +32,10 @@ class Read:
     failure: StreamHouseError | None = None
 
 
-def sort(messages: list[Message]) -> Read:
+def sort(messages: list[Message], placing: int) -> Read:
     """Tell messages from events."""
     if not any(map(Message.error, messages)):
-        return Read(by_partition(messages))
+        return Read(placing, by_partition(messages))
 
     errors = [message.error() for message in messages]
     ends: dict[TopicPartition, int] = {}
@@ -54,4 +56,4 @@ def sort(messages: list[Message]) -> Read:
             failure = failure or translate(error, f"read {tp}" if message.topic() else "read")
 
     kept = [message for message, error in zip(messages, errors, strict=True) if error is None]
-    return Read(by_partition(kept), ends, misplaced, failure)
+    return Read(placing, by_partition(kept), ends, misplaced, failure)
