@@ -5,8 +5,7 @@ from typing import ClassVar
 import pytest
 
 from services import Kafka
-from streamhouse_connect import Broker
-from streamhouse_connect.brokers.kafka import KafkaBroker
+from streamhouse_connect import Broker, KafkaBroker
 from streamhouse_connect.testing.brokers import BrokerConformance
 
 

@@ -9,6 +9,7 @@ from streamhouse_connect.brokers.interface import (
     RebalanceListener,
     Topic,
 )
+from streamhouse_connect.brokers.kafka import KafkaBroker
 from streamhouse_connect.brokers.memory import MemoryBroker
 from streamhouse_connect.brokers.sqlite import SqliteBroker
 from streamhouse_connect.brokers.subscription import IsolationLevel, OffsetReset, Subscription
@@ -19,6 +20,7 @@ __all__ = [
     "Committed",
     "Consumer",
     "IsolationLevel",
+    "KafkaBroker",
     "MemoryBroker",
     "NewRecords",
     "OffsetReset",

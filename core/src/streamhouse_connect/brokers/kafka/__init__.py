@@ -1,4 +1,4 @@
-"""Kafka, and what speaks its protocol. Importing this takes the client library in; it comes with the extra `kafka`."""
+"""Kafka, and what speaks its protocol. The client library comes with the extra `kafka`, and is taken in when a broker is opened."""
 
 from streamhouse_connect.brokers.kafka.broker import KafkaBroker
 

@@ -14,17 +14,15 @@ from functools import partial
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Final
 
-from confluent_kafka import Consumer as Client
-from confluent_kafka import KafkaException
 from confluent_kafka import TopicPartition as Place
 
-from streamhouse_connect.brokers.interface import Committed, Consumer
-from streamhouse_connect.brokers.kafka._client_thread import ClientThread
+from streamhouse_connect.brokers.interface import Consumer
+from streamhouse_connect.brokers.kafka._group_client import GroupClient
 from streamhouse_connect.brokers.kafka._places import Places
 from streamhouse_connect.brokers.kafka._properties import consumer_properties
 from streamhouse_connect.brokers.kafka._reads import Read, sort
 from streamhouse_connect.errors import FatalError, Superseded
-from streamhouse_connect.librdkafka import ACCESS, NO_TOPIC, NOT_OURS, cause, client, translate, translated
+from streamhouse_connect.librdkafka import ACCESS, translate, translated
 from streamhouse_connect.records import TopicPartition
 
 if TYPE_CHECKING:
@@ -32,7 +30,7 @@ if TYPE_CHECKING:
 
     from confluent_kafka import KafkaError
 
-    from streamhouse_connect.brokers.interface import RebalanceListener
+    from streamhouse_connect.brokers.interface import Committed, RebalanceListener
     from streamhouse_connect.brokers.kafka._watch import TopicWatch
     from streamhouse_connect.brokers.subscription import Subscription
     from streamhouse_connect.records import Batch
@@ -40,7 +38,6 @@ if TYPE_CHECKING:
 __all__ = ["KafkaConsumer"]
 
 _SLICE_SECONDS: Final = 0.05
-_REQUEST_SECONDS: Final = 10.0
 
 
 class KafkaConsumer(Consumer):
@@ -61,7 +58,6 @@ class KafkaConsumer(Consumer):
         self._listener = listener
         self._watch = watch
         self._on_closed = closed
-        self._places = Places(subscription, listener, self._watermarks)
         self._failure: Exception | None = None
         self._over = False
         self._placing = 0  # counts in the thread: what was read before a partition was placed anew is void
@@ -70,12 +66,8 @@ class KafkaConsumer(Consumer):
         self._closed = False
         self._reading: asyncio.Future[Read] | None = None
         self._loop: asyncio.AbstractEventLoop
-        own = consumer_properties(properties, group, subscription)
-
-        with translated(f"read as the group {group!r}"):
-            self._client = Client(client({**own, "error_cb": self._troubled}, consumes=True))
-
-        self._thread = ClientThread(f"kafka-consumer {group}")
+        self._group = GroupClient(group, consumer_properties(properties, group, subscription), troubled=self._troubled)
+        self._places = Places(subscription, listener, self._group.watermarks)
 
     # --------------------------------------------------------------------------------------------- the contract
 
@@ -95,31 +87,23 @@ class KafkaConsumer(Consumer):
                 return batches
 
     async def committed(self, partitions: Collection[TopicPartition]) -> Mapping[TopicPartition, Committed]:
-        asked = [Place(tp.topic, tp.partition) for tp in partitions]
-        found = await self._request(
-            f"read the offsets of the group {self.group!r}", lambda: self._client.committed(asked, _REQUEST_SECONDS)
-        )
-        return {
-            TopicPartition(place.topic, place.partition): Committed(place.offset, place.metadata or "")
-            for place in found
-            if place.error is None and place.offset >= 0
-        }
+        return await self._group.committed(partitions)
 
     async def commit(self, offsets: Mapping[TopicPartition, Committed]) -> None:
         ours = {tp: commit for tp, commit in offsets.items() if tp in self._places}
         foreign = offsets.keys() - ours.keys()
 
         if ours:
-            foreign |= await self._commit(ours)
+            foreign |= await self._group.commit(ours)
 
         if foreign:
             raise Superseded(foreign)
 
     def pause(self, partitions: Iterable[TopicPartition]) -> None:
-        self._thread.submit(partial(self._client.pause, self._places.pause(partitions)))
+        self._group.pause(self._places.pause(partitions))
 
     def resume(self, partitions: Iterable[TopicPartition]) -> None:
-        self._thread.submit(partial(self._client.resume, self._places.resume(partitions)))
+        self._group.resume(self._places.resume(partitions))
 
     async def seek(self, tp: TopicPartition, offset: int | None) -> int:
         position = await self._places.seek(tp, offset)
@@ -141,17 +125,15 @@ class KafkaConsumer(Consumer):
             if self._reading is not None:
                 await asyncio.wait({self._reading})
 
-            await self._in_thread(self._client.close)
+            await self._group.close()
         finally:
-            self._thread.close()
             self._on_closed(self)
 
     def end(self) -> None:
         """Leave the group without telling the listener: the broker is closed. From any thread."""
         self._over = self._closed = True
         self._hurry.set()
-        self._thread.submit(self._client.close)
-        self._thread.close()
+        self._group.abandon()
 
     # -------------------------------------------------------------------------------------------------- reading
 
@@ -165,7 +147,7 @@ class KafkaConsumer(Consumer):
         self._hurry.clear()
 
         if self._reading is None:
-            self._reading = asyncio.wrap_future(self._thread.submit(partial(self._read, max_records, seconds)))
+            self._reading = asyncio.wrap_future(self._group.start(partial(self._read, max_records, seconds)))
 
         try:
             read = await asyncio.shield(self._reading)
@@ -185,14 +167,14 @@ class KafkaConsumer(Consumer):
 
         with translated(f"read as the group {self.group!r}"):
             while True:
-                self._thread.serve()
+                self._group.thread.serve()
                 self._subscribe()
                 left = deadline - monotonic()
                 # Waiting for many would wait for the last of them: one first, then what is there.
-                messages = self._client.consume(1, min(_SLICE_SECONDS, max(0.0, left)))
+                messages = self._group.client.consume(1, min(_SLICE_SECONDS, max(0.0, left)))
 
                 if messages and max_records > 1:
-                    messages += self._client.consume(max_records - 1, 0)
+                    messages += self._group.client.consume(max_records - 1, 0)
 
                 if messages or left <= 0 or self._has_news(topics):
                     return sort(messages, self._placing)
@@ -207,7 +189,7 @@ class KafkaConsumer(Consumer):
             names = tuple(name for name in sorted(self._watch.ids or ()) if self._subscription.includes(name))
 
         if names and names != self._names:
-            self._client.subscribe(
+            self._group.client.subscribe(
                 list(names), on_assign=self._on_assign, on_revoke=self._on_revoke, on_lost=self._on_lost
             )
             self._names = names
@@ -234,11 +216,11 @@ class KafkaConsumer(Consumer):
 
     def _on_revoke(self, _: object, places: list[Place]) -> None:
         self._on_loop(self._gone(places, lost=False))
-        self._client.incremental_unassign(places)
+        self._group.client.incremental_unassign(places)
 
     def _on_lost(self, _: object, places: list[Place]) -> None:
         self._on_loop(self._gone(places, lost=True))
-        self._client.incremental_unassign(places)
+        self._group.client.incremental_unassign(places)
 
     def _on_loop(self, work: Coroutine[Any, Any, Any]) -> Any:
         """Wait for the listener; what it raises is raised by the poll."""
@@ -249,7 +231,7 @@ class KafkaConsumer(Consumer):
         future = asyncio.run_coroutine_threadsafe(work, self._loop)
 
         try:
-            self._thread.serve_until(future)
+            self._group.thread.serve_until(future)
             return future.result()
         except Exception as error:  # noqa: BLE001 - the library can't be told
             self._failure = self._failure or error
@@ -301,63 +283,15 @@ class KafkaConsumer(Consumer):
         starts = {tp: self._places.position(tp) for tp in tps}
 
         def move() -> None:
-            self._client.incremental_unassign([Place(tp.topic, tp.partition) for tp in starts])
+            self._group.client.incremental_unassign([Place(tp.topic, tp.partition) for tp in starts])
             self._place(starts)
 
-        await self._request(f"read as the group {self.group!r}", move)
+        await self._group.do(move)
 
     def _place(self, starts: Mapping[TopicPartition, int]) -> None:
         self._placing += 1
         self._places.placed(starts, self._placing)
-        self._client.incremental_assign([Place(tp.topic, tp.partition, offset) for tp, offset in starts.items()])
+        self._group.client.incremental_assign([Place(tp.topic, tp.partition, offset) for tp, offset in starts.items()])
 
         if paused := self._places.paused(starts):
-            self._client.pause(paused)
-
-    # ---------------------------------------------------------------------------------------------- requests
-
-    async def _commit(self, offsets: Mapping[TopicPartition, Committed]) -> set[TopicPartition]:
-        """Commit, and return the partitions that are not ours any more."""
-        places = [Place(tp.topic, tp.partition, commit.offset, commit.metadata) for tp, commit in offsets.items()]
-        doing = f"commit the offsets of the group {self.group!r}"
-
-        try:
-            done = await self._in_thread(lambda: self._client.commit(offsets=places, asynchronous=False))
-        except KafkaException as error:
-            why = cause(error)
-
-            if why is not None and why.code() in NOT_OURS:
-                return set(offsets)
-
-            raise (translate(why, doing) if why else error) from error
-
-        foreign = set()
-
-        for place in done or ():
-            if place.error is None:
-                continue
-
-            if place.error.code() not in NOT_OURS | NO_TOPIC:
-                raise translate(place.error, doing)
-
-            foreign.add(TopicPartition(place.topic, place.partition))
-
-        return foreign
-
-    async def _watermarks(self, tp: TopicPartition) -> tuple[int, int]:
-        place = Place(tp.topic, tp.partition)
-        found: tuple[int, int] | None = await self._request(
-            f"find the offsets of {tp}", lambda: self._client.get_watermark_offsets(place, _REQUEST_SECONDS)
-        )
-
-        if found is None:
-            raise TimeoutError(f"cannot find the offsets of {tp}: no answer within {_REQUEST_SECONDS:.0f} s")
-
-        return found
-
-    async def _request(self, doing: str, act: Callable[[], Any]) -> Any:
-        with translated(doing):
-            return await self._in_thread(act)
-
-    async def _in_thread(self, act: Callable[[], Any]) -> Any:
-        return await asyncio.wrap_future(self._thread.submit(act))
+            self._group.client.pause(paused)

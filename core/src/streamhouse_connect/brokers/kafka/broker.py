@@ -8,21 +8,14 @@ TopicWatch  what topics there are, for all consumers
 from __future__ import annotations
 
 import asyncio
-from concurrent.futures import ThreadPoolExecutor
+from importlib.util import find_spec
 from itertools import count
 from typing import TYPE_CHECKING, ClassVar, Final, TypeVar
 
-import attrs
-
 from streamhouse_connect.brokers._topics import check_topic, unknown_topic
 from streamhouse_connect.brokers.interface import Appended, Broker, Topic
-from streamhouse_connect.brokers.kafka._admin import Admin
-from streamhouse_connect.brokers.kafka._consumer import KafkaConsumer
-from streamhouse_connect.brokers.kafka._messages import MessageColumns
-from streamhouse_connect.brokers.kafka._producer import Appender
-from streamhouse_connect.brokers.kafka._reader import Reader
-from streamhouse_connect.brokers.kafka._watch import TopicWatch
 from streamhouse_connect.brokers.partitioning import KeyPartitioner, check_partitions
+from streamhouse_connect.columns import PlainColumns
 from streamhouse_connect.errors import FatalError, NotFoundError, RetriableError
 from streamhouse_connect.records import Batch, Span, TopicPartition
 
@@ -30,48 +23,45 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from streamhouse_connect.brokers.interface import Committed, Consumer, NewRecords, RebalanceListener
+    from streamhouse_connect.brokers.kafka._admin import Admin
+    from streamhouse_connect.brokers.kafka._clients import Clients
     from streamhouse_connect.brokers.subscription import Subscription
 
 __all__ = ["KafkaBroker"]
 
 R = TypeVar("R")
 
-_THREADS: Final = 8
+_NOTHING: Final = PlainColumns(values=(), keys=(), offsets=(), timestamps=(), headers=())
 _GROUP_SECONDS: Final = 10.0
 _GROUP_LOOK_SECONDS: Final = 0.2
 
 
 class KafkaBroker(Broker):
-    """A cluster; `properties` are librdkafka's, for all clients: security, timeouts, and so on. They may hold secrets."""
+    """A cluster; `properties` are librdkafka's, for all clients: security, timeouts, and so on. They may hold secrets.
+
+    :raises FatalError: if the client library is not installed.
+    """
 
     name: ClassVar[str] = "kafka"
     shares_partitions: ClassVar[bool] = True
 
     def __init__(self, bootstrap_servers: str, *, properties: Mapping[str, str] | None = None) -> None:
+        if find_spec("confluent_kafka") is None:
+            raise FatalError('the Kafka broker needs confluent-kafka: pip install "streamhouse-connect[kafka]"')
+
         self._properties = {**(properties or {}), "bootstrap.servers": bootstrap_servers}
         self._partitioner = KeyPartitioner()
         self._spread = count()
-        self._consumers: set[KafkaConsumer] = set()
-        self._opened: _Opened | None = None
+        self._opened: Clients | None = None
 
     async def open(self) -> None:
         if self._opened is None:
-            threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="kafka-requests")
-            self._opened = _Opened(
-                threads,
-                Admin(self._properties, threads),
-                Appender(self._properties),
-                Reader(self._properties),
-                TopicWatch(self._properties),
-            )
+            from streamhouse_connect.brokers.kafka._clients import Clients  # noqa: PLC0415 - takes the client library in
+
+            self._opened = await asyncio.to_thread(Clients, self._properties)
 
     async def close(self) -> None:
         opened, self._opened = self._opened, None
-
-        for consumer in list(self._consumers):
-            await asyncio.to_thread(consumer.end)
-
-        self._consumers.clear()
 
         if opened is not None:
             await asyncio.to_thread(opened.close)
@@ -140,7 +130,7 @@ class KafkaBroker(Broker):
         first = max(offset, start)
 
         if first >= end or max_records <= 0:
-            return Batch(MessageColumns(()), spans=(Span(tp, 0, 0, first, first),), nbytes=0)
+            return Batch(_NOTHING, spans=(Span(tp, 0, 0, first, first),), nbytes=0)
 
         reader = self._open.reader
         return await self._run(lambda: reader.read(tp, first, end, max_records=max_records))
@@ -148,18 +138,7 @@ class KafkaBroker(Broker):
     # --------------------------------------------------------------------------------------------------- consumers
 
     def consumer(self, group: str, subscription: Subscription, listener: RebalanceListener) -> Consumer:
-        watch = self._open.watch
-        watch.start()
-        consumer = KafkaConsumer(
-            group,
-            subscription,
-            listener,
-            properties=self._properties,
-            watch=watch,
-            closed=self._consumers.discard,
-        )
-        self._consumers.add(consumer)
-        return consumer
+        return self._open.consumer(group, subscription, listener)
 
     async def committed(self, group: str) -> Mapping[TopicPartition, Committed]:
         return await self._admin.committed(group)
@@ -185,7 +164,7 @@ class KafkaBroker(Broker):
     # ---------------------------------------------------------------------------------------------------- clients
 
     @property
-    def _open(self) -> _Opened:
+    def _open(self) -> Clients:
         if self._opened is None:
             raise FatalError("the broker is not open; use it inside `async with`")
 
@@ -197,20 +176,3 @@ class KafkaBroker(Broker):
 
     async def _run(self, act: Callable[[], R]) -> R:
         return await asyncio.get_running_loop().run_in_executor(self._open.threads, act)
-
-
-@attrs.frozen
-class _Opened:
-    """The clients, while the broker is open."""
-
-    threads: ThreadPoolExecutor
-    admin: Admin
-    appender: Appender
-    reader: Reader
-    watch: TopicWatch
-
-    def close(self) -> None:
-        self.watch.close()
-        self.appender.close()
-        self.reader.close()
-        self.threads.shutdown()
