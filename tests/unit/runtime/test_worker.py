@@ -500,7 +500,7 @@ async def test_reading_starts_behind_the_last_record_where_that_is_asked_for(
     """offset.reset=latest: what was there before the connector is not delivered."""
     await produce(worker, b"before")
     await worker.create(body(offset_reset="latest"))
-    await until(lambda: worker._running["c"].connector.snapshot.assigned)
+    await until(lambda: worker._reconciler.running["c"].connector.snapshot.assigned)
     await produce(worker, b"after")
     await until(lambda: destination.values() == [b"after"])
 

@@ -16,6 +16,9 @@ from streamhouse_connect.runtime.deadletters import DeadLetters
 from streamhouse_connect.runtime.delivery import Delivery
 from streamhouse_connect.runtime.retries import Backoff
 from streamhouse_connect.runtime.runner import TaskRunner
+from streamhouse_connect.runtime.snapshots import Snapshot
+from streamhouse_connect.runtime.sources import group_of
+from streamhouse_connect.runtime.states import State
 from streamhouse_connect.runtime.task import Task
 from streamhouse_connect.secrets import Redactor
 from streamhouse_connect.sinks import SinkContext
@@ -23,7 +26,7 @@ from streamhouse_connect.sinks import SinkContext
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from streamhouse_connect.brokers import Broker, Committed
+    from streamhouse_connect.brokers import Broker
     from streamhouse_connect.definitions import Definition, DefinitionStore
     from streamhouse_connect.metrics import Metrics
     from streamhouse_connect.options import ConnectorOptions
@@ -32,14 +35,9 @@ if TYPE_CHECKING:
     from streamhouse_connect.runtime.observer import TaskObserver
     from streamhouse_connect.runtime.plan import Plan
 
-__all__ = ["Assembly", "group_of"]
+__all__ = ["Assembly"]
 
 _RESTART_BACKOFF: Final = Backoff(5.0, 300.0, random.random)
-
-
-def group_of(connector: str) -> str:
-    """Return the consumer group of a connector."""
-    return f"connect-{connector}"
 
 
 @attrs.frozen
@@ -51,12 +49,19 @@ class Assembly:
     metrics: Metrics
     budget: MemoryBudget
 
-    def connector(
-        self, definition: Definition, plan: Plan | None, committed: Mapping[TopicPartition, Committed], why_not: str
+    async def connector(
+        self, definition: Definition, plan: Plan | None, *, why_not: str, before: Snapshot | None
     ) -> Connector:
-        """Make a connector that goes on from `committed`; without a plan it is failed, and `why_not` tells why."""
-        tasks = self._number_of_tasks(plan)
-        return Connector([self._runner(task, definition, plan, why_not) for task in range(tasks)], committed)
+        """Make a connector that goes on from `before`; without a plan it is failed, and `why_not` tells why."""
+        if before is None:
+            # Where workers share a group, what it has committed is asked for when it is shown.
+            committed = {} if self.broker.shares_partitions else await self.broker.committed(group_of(definition.name))
+            before = Snapshot(State.STOPPED, committed=committed)
+
+        tasks = plan.options.tasks_max if plan and self.broker.shares_partitions else 1
+        missed = [before.missed, *[{}] * (tasks - 1)]
+        runners = [self._runner(task, definition, plan, why_not, missed[task]) for task in range(tasks)]
+        return Connector(runners, before.committed)
 
     def warnings(self, plan: Plan) -> tuple[str, ...]:
         """Return what of a configuration has no effect here."""
@@ -65,10 +70,14 @@ class Assembly:
 
         return ("config.tasks.max has no effect: the consumers of this broker do not share partitions",)
 
-    def _number_of_tasks(self, plan: Plan | None) -> int:
-        return plan.options.tasks_max if plan and self.broker.shares_partitions else 1
-
-    def _runner(self, task: int, definition: Definition, plan: Plan | None, why_not: str) -> TaskRunner:
+    def _runner(
+        self,
+        task: int,
+        definition: Definition,
+        plan: Plan | None,
+        why_not: str,
+        missed: Mapping[TopicPartition, int],
+    ) -> TaskRunner:
         return TaskRunner(
             f"connector-{definition.name}-{task}",
             self._task_maker(task, definition, plan) if plan else _refuse(why_not),
@@ -77,6 +86,7 @@ class Assembly:
             restart_backoff=_RESTART_BACKOFF,
             redact=plan.redact if plan else Redactor(()),
             metrics=self.metrics.of(definition.name),
+            missed=missed,
         )
 
     def _task_maker(self, task: int, definition: Definition, plan: Plan) -> Callable[[TaskObserver], Task]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from streamhouse_connect.runtime.snapshots import Snapshot, merge
+from streamhouse_connect.runtime.snapshots import merge
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from streamhouse_connect.definitions import TargetState
     from streamhouse_connect.records import TopicPartition
     from streamhouse_connect.runtime.runner import TaskRunner
+    from streamhouse_connect.runtime.snapshots import Snapshot
 
 __all__ = ["Connector"]
 
@@ -26,7 +27,7 @@ class Connector:
 
     runners: Sequence[TaskRunner]
     committed: Mapping[TopicPartition, Committed]
-    """What was committed before the first of its tasks ran."""
+    """What was committed before the first of its tasks ran, as far as it is known here."""
 
     @property
     def tasks(self) -> list[Snapshot]:

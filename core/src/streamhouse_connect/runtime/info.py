@@ -27,6 +27,8 @@ class TaskInfo:
     error: str | None = None
     trace: str | None = None
     partitions: tuple[TopicPartition, ...] = ()
+    worker: str = ""
+    """The worker that runs it; numbers count from 0 in each."""
 
 
 @attrs.frozen
@@ -64,3 +66,7 @@ class ConnectorInfo:
     guarantee: Guarantee | None
     """None while the configuration can't be loaded, because its plugin is not installed any more, say."""
     warnings: tuple[str, ...] = ()
+    version: int = 0
+    """Of the definition: one more with every change; see `Worker.update`."""
+    stale: str | None = None
+    """Why this may be out of date: the brokers can't be reached, say; None: it is not."""

@@ -1,4 +1,4 @@
-"""How a connector looks from outside: its definition, what its thread last reported, and where its topics end."""
+"""How a connector looks from outside: its definition, what all workers tell of its tasks, and what the broker knows."""
 
 from __future__ import annotations
 
@@ -6,63 +6,117 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from streamhouse_connect.brokers import Subscription
 from streamhouse_connect.masking import mask
+from streamhouse_connect.metrics import ConnectorSample
+from streamhouse_connect.runtime import reports
 from streamhouse_connect.runtime.info import ConnectorInfo, PartitionInfo, TaskInfo
 from streamhouse_connect.runtime.progress import PartitionProgress
-from streamhouse_connect.runtime.sources import extents, subscription_of
+from streamhouse_connect.runtime.snapshots import merge
+from streamhouse_connect.runtime.sources import group_of, see
 from streamhouse_connect.runtime.states import State
 from streamhouse_connect.sinks import Guarantee
 
 if TYPE_CHECKING:
-    from streamhouse_connect.brokers import Broker
-    from streamhouse_connect.definitions import Definition
-    from streamhouse_connect.runtime.connector import Connector
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from streamhouse_connect.brokers import Broker, Committed
+    from streamhouse_connect.definitions import DefinitionStore
+    from streamhouse_connect.records import TopicPartition
     from streamhouse_connect.runtime.plan import Plan
+    from streamhouse_connect.runtime.reconciler import Running
     from streamhouse_connect.runtime.snapshots import Snapshot
+    from streamhouse_connect.runtime.sources import Seen
 
-__all__ = ["Running", "look"]
-
-
-@attrs.define(eq=False)
-class Running:
-    """One defined connector; `plan` is None while its configuration can't be loaded."""
-
-    definition: Definition
-    plan: Plan | None
-    connector: Connector
-    warnings: tuple[str, ...] = ()
-
-    @property
-    def subscription(self) -> Subscription:
-        """What the connector reads."""
-        return subscription_of(self.definition, self.plan)
+__all__ = ["Lookout"]
 
 
-async def look(running: Running, broker: Broker) -> ConnectorInfo:
-    """Return what there is to see of a connector, free of secrets."""
-    definition, plan, snapshot = running.definition, running.plan, running.connector.snapshot
+@attrs.frozen
+class Lookout:
+    """Looks at connectors for a worker."""
 
-    return ConnectorInfo(
-        name=definition.name,
-        connector_class=definition.connector_class,
-        topics=definition.topics,
-        config=mask(plan.classes if plan else (), definition.config),
-        state=snapshot.state,
-        target=definition.target,
-        error=snapshot.error,
-        processed=snapshot.processed,
-        created_at=definition.created_at,
-        updated_at=definition.updated_at,
-        tasks=tuple(
-            TaskInfo(number, task.state, task.error, task.trace, task.assigned)
-            for number, task in enumerate(running.connector.tasks)
-            if task.state not in (State.PAUSED, State.STOPPED)
-        ),
-        partitions=await _partitions(running, snapshot, broker),
-        guarantee=_guarantee(plan, snapshot.weakened),
-        warnings=(*running.warnings, *snapshot.notes),
-    )
+    worker: str
+    broker: Broker
+    definitions: DefinitionStore
+
+    async def look(self, running: Running) -> ConnectorInfo:
+        """Return what there is to see of a connector, free of secrets."""
+        definition, plan = running.definition, running.plan
+        tasks = await self._tasks(running)
+        merged = merge([task for own in tasks.values() for task in own])
+        running.seen = await see(definition.name, running.subscription, self.broker, last=running.seen)
+        own = running.connector.snapshot
+        is_shared = self.broker.shares_partitions
+        partitions = tuple(_partitions(running.seen, running.seen.committed if is_shared else own.committed, merged))
+
+        return ConnectorInfo(
+            name=definition.name,
+            connector_class=definition.connector_class,
+            topics=definition.topics,
+            config=mask(plan.classes if plan else (), definition.config),
+            state=merged.state,
+            target=definition.target,
+            error=merged.error,
+            processed=sum(each.processed for each in partitions) if is_shared else own.processed,
+            created_at=definition.created_at,
+            updated_at=definition.updated_at,
+            tasks=tuple(_infos(tasks)),
+            partitions=partitions,
+            guarantee=_guarantee(plan, merged.weakened),
+            warnings=(*running.warnings, *merged.notes),
+            version=definition.version,
+            stale=self.definitions.stale or running.seen.stale,
+        )
+
+    async def tasks(self, running: Running) -> Snapshot:
+        """Return what the tasks of all workers do as a whole."""
+        tasks = await self._tasks(running)
+        return merge([task for own in tasks.values() for task in own])
+
+    async def committed(self, running: Running) -> Mapping[TopicPartition, Committed]:
+        """Return what is committed now."""
+        if self.broker.shares_partitions:
+            return await self.broker.committed(group_of(running.definition.name))
+
+        return running.connector.snapshot.committed
+
+    def sample(self, running: Running) -> ConnectorSample:
+        """Return what the metrics say; of partitions that others have, they do."""
+        snapshot = running.connector.snapshot
+
+        if self.broker.shares_partitions:
+            own = {tp: commit for tp, commit in snapshot.committed.items() if tp in snapshot.assigned}
+            snapshot = attrs.evolve(snapshot, committed=own)
+
+        return ConnectorSample(running.definition.name, snapshot.state.reported, snapshot.processed)
+
+    async def _tasks(self, running: Running) -> dict[str, Sequence[Snapshot]]:
+        """Return what each worker's tasks do, this worker's first."""
+        reported = await self.definitions.reports(running.definition.name)
+        theirs = {other: reports.decode(report) for other, report in sorted(reported.items()) if other != self.worker}
+        return {self.worker: running.connector.tasks, **theirs}
+
+
+def _infos(tasks: Mapping[str, Sequence[Snapshot]]) -> Iterator[TaskInfo]:
+    for worker, own in tasks.items():
+        for number, task in enumerate(own):
+            if task.state not in (State.PAUSED, State.STOPPED):
+                yield TaskInfo(number, task.state, task.error, task.trace, task.assigned, worker)
+
+
+def _partitions(
+    seen: Seen, committed: Mapping[TopicPartition, Committed], all_tasks: Snapshot
+) -> Iterator[PartitionInfo]:
+    for extent in seen.extents:
+        commit = extent.commit_in(committed)
+
+        yield PartitionInfo(
+            extent.tp,
+            committed=commit.offset if commit else None,
+            end=extent.end,
+            lag=extent.lag(committed),
+            processed=PartitionProgress.processed_of(commit) if commit else 0,
+            missed=all_tasks.missed.get(extent.tp, 0),
+        )
 
 
 def _guarantee(plan: Plan | None, weakened: str | None) -> Guarantee | None:
@@ -70,16 +124,3 @@ def _guarantee(plan: Plan | None, weakened: str | None) -> Guarantee | None:
         return plan.guarantee if plan else None
 
     return Guarantee("at-least-once", weakened)
-
-
-async def _partitions(running: Running, snapshot: Snapshot, broker: Broker) -> tuple[PartitionInfo, ...]:
-    infos = []
-
-    for extent in await extents(running.subscription, broker):
-        commit = extent.commit_in(snapshot.committed)
-        processed = PartitionProgress.processed_of(commit) if commit else 0
-        offset = commit.offset if commit else None
-        lag, missed = extent.lag(snapshot.committed), snapshot.missed.get(extent.tp, 0)
-        infos.append(PartitionInfo(extent.tp, offset, extent.end, lag, processed, missed))
-
-    return tuple(infos)

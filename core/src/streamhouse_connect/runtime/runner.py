@@ -62,8 +62,9 @@ class TaskRunner(TaskObserver):
         restart_backoff: Backoff,
         redact: Callable[[str], str],
         metrics: ConnectorMetrics,
+        missed: Mapping[TopicPartition, int],
     ) -> None:
-        self.snapshot = Snapshot(State.STARTING)
+        self.snapshot = Snapshot(State.STARTING, missed=missed)
         self._make_task = make_task
         self._target = target
         self._backoff = backoff

@@ -1,15 +1,16 @@
-"""What a connector reads, of the topics that there are."""
+"""What a connector reads, of the topics that there are, and how far it is, as far as the broker tells."""
 
 from __future__ import annotations
 
+import asyncio
 import re
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import attrs
 
 from streamhouse_connect.brokers import Subscription
-from streamhouse_connect.errors import NotFoundError
+from streamhouse_connect.errors import DeliveryError, NotFoundError, RetriableError
 from streamhouse_connect.runtime.progress import PartitionProgress
 
 if TYPE_CHECKING:
@@ -20,7 +21,11 @@ if TYPE_CHECKING:
     from streamhouse_connect.records import TopicPartition
     from streamhouse_connect.runtime.plan import Plan
 
-__all__ = ["Extent", "extents", "subscription_of"]
+__all__ = ["Extent", "Seen", "extents", "forget_group", "group_of", "see", "subscription_of"]
+
+_PATIENCE_SECONDS: Final = 3.0
+_LEAVE_SECONDS: Final = 15.0
+_LOOK_SECONDS: Final = 0.2
 
 
 @attrs.frozen
@@ -41,6 +46,35 @@ class Extent:
         """Return how many offsets are still to be delivered."""
         commit = self.commit_in(committed)
         return max(0, self.end - max(self.start, commit.offset if commit else 0))
+
+
+@attrs.frozen
+class Seen:
+    """What the broker has told of a connector's partitions, and why that may be out of date."""
+
+    extents: tuple[Extent, ...] = ()
+    committed: Mapping[TopicPartition, Committed] = attrs.field(factory=dict)
+    """What its group has committed; empty where only its own worker commits, which knows."""
+    stale: str | None = None
+
+
+def group_of(connector: str) -> str:
+    """Return the consumer group of a connector."""
+    return f"connect-{connector}"
+
+
+async def forget_group(connector: str, broker: Broker) -> bool:
+    """Forget what a deleted connector has committed, once all workers have let go; tell whether they have in time."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(_LEAVE_SECONDS):
+            while True:
+                with suppress(RetriableError):
+                    await broker.delete_group(group_of(connector))
+                    return True
+
+                await asyncio.sleep(_LOOK_SECONDS)
+
+    return False
 
 
 def subscription_of(definition: Definition, plan: Plan | None) -> Subscription:
@@ -79,3 +113,17 @@ async def _topics(subscription: Subscription, broker: Broker) -> list[Topic]:
             found.append(await broker.topic(name))
 
     return found
+
+
+async def see(connector: str, subscription: Subscription, broker: Broker, *, last: Seen) -> Seen:
+    """Ask the broker; while it does not answer, return what it told last, and why it is not new."""
+    try:
+        async with asyncio.timeout(_PATIENCE_SECONDS):
+            found = await extents(subscription, broker)
+            committed = await broker.committed(group_of(connector)) if broker.shares_partitions else {}
+    except TimeoutError as error:
+        return attrs.evolve(last, stale=str(error) or f"the broker did not answer within {_PATIENCE_SECONDS:.0f} s")
+    except (DeliveryError, ConnectionError) as error:
+        return attrs.evolve(last, stale=str(error))
+
+    return Seen(tuple(found), committed)

@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import secrets
+import socket
 import uuid
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
@@ -19,14 +21,16 @@ import attrs
 
 from streamhouse_connect.definitions import Definition, TargetState
 from streamhouse_connect.definitions.memory import MemoryDefinitionStore
-from streamhouse_connect.errors import ConfigError, ConflictError, FatalError, NotFoundError
+from streamhouse_connect.errors import ConflictError, FatalError
 from streamhouse_connect.metrics import ConnectorSample, Metrics
 from streamhouse_connect.plugins import Registry
-from streamhouse_connect.runtime.assembly import Assembly, group_of
-from streamhouse_connect.runtime.looking import Running, look
+from streamhouse_connect.runtime.assembly import Assembly
+from streamhouse_connect.runtime.editor import Editor, unknown_connector
+from streamhouse_connect.runtime.looking import Lookout
 from streamhouse_connect.runtime.memory import MemoryBudget
-from streamhouse_connect.runtime.plan import Plan, make_plan
-from streamhouse_connect.runtime.sources import extents
+from streamhouse_connect.runtime.peers import Peers
+from streamhouse_connect.runtime.reconciler import Reconciler, Running
+from streamhouse_connect.runtime.sources import extents, forget_group
 from streamhouse_connect.runtime.spec import parse_body, parse_update
 from streamhouse_connect.runtime.states import State
 
@@ -37,12 +41,14 @@ if TYPE_CHECKING:
     from streamhouse_connect.brokers import Broker
     from streamhouse_connect.definitions import DefinitionStore
     from streamhouse_connect.runtime.info import ConnectorInfo
+    from streamhouse_connect.runtime.spec import ConnectorSpec
 
 __all__ = ["Worker"]
 
 _NAMESPACE: Final = uuid.UUID("9f0b7d7e-0f5c-5d0a-8f57-0d8f2f1c6a55")
-_PAUSE_SECONDS: Final = 1.2
 _LOOK_SECONDS: Final = 0.02
+_SHARED_LOOK_SECONDS: Final = 0.2
+_TROUBLED: Final = frozenset({State.FAILED, State.DEGRADED, State.RETRYING})
 
 log = logging.getLogger(__name__)
 
@@ -51,7 +57,11 @@ class Worker:
     """Runs connectors. It owns the broker and the definitions that it is given: it opens them, and closes them.
 
     `definitions` defaults to ones in memory: then connectors are defined by the application at each start, and one of the
-    same name counts as the same. The tasks that run share `buffer_memory` bytes for what they have read. Connectors run in threads of their own; the methods are for the worker's event loop.
+    same name counts as the same. Workers that are given the same definitions and the same broker share the work; `worker_id`
+    tells them apart. The tasks that run here share `buffer_memory` bytes for what they have read. Connectors run in threads of
+    their own; the methods are for the worker's event loop.
+
+    Methods that change a connector take the version of the definition that the caller has seen, if that matters: see `update`.
     """
 
     def __init__(
@@ -62,25 +72,27 @@ class Worker:
         registry: Registry | None = None,
         shutdown_timeout: float = 30.0,
         buffer_memory: int = 256 << 20,
+        worker_id: str | None = None,
     ) -> None:
+        self.id = worker_id or f"{socket.gethostname()}-{secrets.token_hex(3)}"
         self.broker = broker
         self.registry = registry or Registry()
         self.metrics = Metrics(self._samples)
         self._definitions = definitions or MemoryDefinitionStore()
         self._shutdown_timeout = shutdown_timeout
         self._assembly = Assembly(broker, self._definitions, self.metrics, MemoryBudget(buffer_memory))
-        self._running: dict[str, Running] = {}
-        self._lock = asyncio.Lock()
+        self._reconciler = Reconciler(self._assembly, self.registry)
+        self._editor = Editor(self._definitions, self._reconciler)
+        self._lookout = Lookout(self.id, broker, self._definitions)
+        self._peers = Peers(self.id, self._definitions, self._reconciler)
         self._stack = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
         async with AsyncExitStack() as stack:
             await stack.enter_async_context(self.broker)
             await stack.enter_async_context(self._definitions)
-
-            for definition in await self._definitions.all():
-                await self._start(definition, *self._planned(definition))
-
+            stack.push_async_callback(self._stop)
+            await self._peers.start()
             self._stack = stack.pop_all()
 
         return self
@@ -88,17 +100,12 @@ class Worker:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        running = list(self._running.values())
-        ended = await asyncio.gather(*(each.connector.close(within=self._shutdown_timeout) for each in running))
-
-        for each, has_ended in zip(running, ended, strict=True):
-            if not has_ended:
-                log.warning(
-                    "connector left behind: its plugin does not let go", extra={"connector": each.definition.name}
-                )
-
-        self._running.clear()
         await self._stack.aclose()
+
+    async def _stop(self) -> None:
+        await self._peers.stop()
+        await self._reconciler.close(within=self._shutdown_timeout)
+        await self._peers.withdraw()
 
     def validate(self, body: Mapping[str, object]) -> list[str]:
         """Check the body of a create request and return its warnings.
@@ -128,75 +135,94 @@ class Worker:
             updated_at=now,
         )
 
-        async with self._lock:
-            if spec.name in self._running:
-                message = f"a connector called {spec.name!r} exists; change it with PUT, or choose another name"
-                raise ConflictError(message, code="connector_exists")
+        async with self._reconciler.lock(spec.name):
+            await self._reconciler.apply(spec.name, await self._definitions.create(definition))
 
-            definition = await self._definitions.create(definition)
-            await self._start(definition, spec.plan, spec.warnings)
+        return await self._answer(spec.name, spec.warnings)
 
-        return await self.get(spec.name)
-
-    async def update(self, name: str, body: Mapping[str, object]) -> ConnectorInfo:
+    async def update(
+        self, name: str, body: Mapping[str, object], *, expected_version: int | None = None
+    ) -> ConnectorInfo:
         """Replace a connector's topics and configuration; masked secrets keep what is stored.
 
         :raises NotFoundError: with the code `unknown_connector`.
         :raises ConfigError: with everything that is wrong; another name or class is.
+        :raises ConflictError: with the code `version_changed`, if the definition has another version than `expected_version`.
         """
-        async with self._lock:
-            running = self._find(name)
-            spec = parse_update(running.definition, running.plan, body, self.registry)
-            definition = await self._definitions.replace(
-                attrs.evolve(running.definition, topics=spec.topics, config=spec.config, updated_at=datetime.now(UTC))
+        spec: ConnectorSpec
+
+        def replaced(current: Definition) -> Definition:
+            nonlocal spec
+            plan, _ = self._reconciler.plan(current)
+            spec = parse_update(current, plan, body, self.registry)
+            is_same = (spec.topics, spec.config) == (current.topics, current.config)
+
+            return attrs.evolve(
+                current,
+                topics=spec.topics,
+                config=spec.config,
+                restarts=current.restarts + is_same,  # it may have been sent to get the connector going again
+                updated_at=datetime.now(UTC),
             )
-            await running.connector.close(within=_PAUSE_SECONDS)
-            await self._start(definition, spec.plan, spec.warnings)
 
-        return await self.get(name)
+        await self._editor.change(name, replaced, expected_version)
+        return await self._answer(spec.name, spec.warnings)
 
-    async def delete(self, name: str) -> None:
+    async def delete(self, name: str, *, expected_version: int | None = None) -> None:
         """Stop a connector, and forget it and its offsets: made again, it starts anew.
 
         :raises NotFoundError: with the code `unknown_connector`.
+        :raises ConflictError: see `update`.
         """
-        async with self._lock:
-            running = self._find(name)
-            await running.connector.close(within=_PAUSE_SECONDS)
-            await self._definitions.delete(name)
-            await self.broker.delete_group(group_of(name))
-            del self._running[name]
-            self.metrics.forget(name)
+        async with self._reconciler.lock(name):
+            await self._definitions.delete(name, expected=expected_version)
+            await self._reconciler.apply(name, None)
+            await self._peers.report()
 
-    async def pause(self, name: str) -> ConnectorInfo:
-        """Flush, commit and stop delivering until `resume`; what the destination does not take in time is read again."""
-        return await self._want(name, TargetState.PAUSED)
+            if not await forget_group(name, self.broker):
+                log.warning("offsets of a deleted connector are left behind", extra={"connector": name})
 
-    async def stop(self, name: str) -> ConnectorInfo:
+    async def pause(self, name: str, *, expected_version: int | None = None) -> ConnectorInfo:
+        """Flush, commit and stop delivering until `resume`; what the destination does not take in time is read again.
+
+        :raises NotFoundError: with the code `unknown_connector`.
+        :raises ConflictError: see `update`.
+        """
+        return await self._want(name, TargetState.PAUSED, expected_version)
+
+    async def stop(self, name: str, *, expected_version: int | None = None) -> ConnectorInfo:
         """Like `pause`; the connector is out of service."""
-        return await self._want(name, TargetState.STOPPED)
+        return await self._want(name, TargetState.STOPPED, expected_version)
 
-    async def resume(self, name: str) -> ConnectorInfo:
-        """Go on exactly where it was; a failed connector is restarted."""
-        return await self._want(name, TargetState.RUNNING)
+    async def resume(self, name: str, *, expected_version: int | None = None) -> ConnectorInfo:
+        """Go on exactly where it was; a connector in trouble is restarted."""
+        is_troubled = (await self._lookout.tasks(await self._find(name))).state in _TROUBLED
 
-    async def restart(self, name: str) -> ConnectorInfo:
-        """Start the task anew; a paused or stopped connector stays so."""
-        running = self._find(name)
-        await running.connector.restart(within=_PAUSE_SECONDS)
-        return await self.get(name)
+        def resumed(now: Definition) -> Definition:
+            if now.target is not TargetState.RUNNING:
+                return attrs.evolve(now, target=TargetState.RUNNING, updated_at=datetime.now(UTC))
+
+            return attrs.evolve(now, restarts=now.restarts + 1) if is_troubled else now
+
+        await self._editor.change(name, resumed, expected_version)
+        return await self._answer(name)
+
+    async def restart(self, name: str, *, expected_version: int | None = None) -> ConnectorInfo:
+        """Start the tasks anew; a paused or stopped connector stays so."""
+        await self._editor.change(name, lambda now: attrs.evolve(now, restarts=now.restarts + 1), expected_version)
+        return await self._answer(name)
 
     async def connectors(self) -> list[ConnectorInfo]:
         """Return every connector, by name."""
-        running = [self._running[name] for name in sorted(self._running)]
-        return [await look(each, self.broker) for each in running]
+        running = self._reconciler.running
+        return list(await asyncio.gather(*(self._lookout.look(running[name]) for name in sorted(running))))
 
     async def get(self, name: str) -> ConnectorInfo:
         """Return one connector.
 
         :raises NotFoundError: with the code `unknown_connector`.
         """
-        return await look(self._find(name), self.broker)
+        return await self._lookout.look(await self._find(name))
 
     async def drained(self, name: str, *, timeout: float | None = None) -> None:  # noqa: ASYNC109 - the caller's patience
         """Wait until all that is in the connector's topics now is delivered and committed; batches are cut short for it.
@@ -204,18 +230,23 @@ class Worker:
         :raises FatalError: if the connector fails.
         :raises TimeoutError: after `timeout` seconds.
         """
-        running = self._find(name)
-        present = await extents(running.subscription, self.broker)
+        present = await extents((await self._find(name)).subscription, self.broker)
         ends = {extent.tp: extent.end for extent in present if extent.end > extent.start}
 
         async with asyncio.timeout(timeout):
-            while any(extent.lag(running.connector.snapshot.committed) for extent in present):
-                if running.connector.snapshot.state is State.FAILED:
-                    message = f"connector {name} has failed: {running.connector.snapshot.error}"
+            while True:
+                running = await self._find(name)
+                committed = await self._lookout.committed(running)
+
+                if not any(extent.lag(committed) for extent in present):
+                    return
+
+                if (tasks := await self._lookout.tasks(running)).state is State.FAILED:
+                    message = f"connector {name} has failed: {tasks.error}"
                     raise FatalError(message)
 
                 running.connector.drain(ends)
-                await asyncio.sleep(_LOOK_SECONDS)
+                await asyncio.sleep(_SHARED_LOOK_SECONDS if self.broker.shares_partitions else _LOOK_SECONDS)
 
     async def delete_topic(self, name: str) -> None:
         """Delete a topic that no connector reads.
@@ -224,7 +255,8 @@ class Worker:
         :raises ConflictError: with the code `topic_in_use`.
         """
         await self.broker.topic(name)
-        readers = sorted(each.definition.name for each in self._running.values() if each.subscription.includes(name))
+        running = self._reconciler.running
+        readers = sorted(each.definition.name for each in running.values() if each.subscription.includes(name))
 
         if readers:
             message = f"topic {name!r} is read by {', '.join(readers)}; delete the connectors first"
@@ -232,43 +264,31 @@ class Worker:
 
         await self.broker.delete_topic(name)
 
-    def _find(self, name: str) -> Running:
-        if name not in self._running:
-            message = f"there is no connector called {name!r}"
-            raise NotFoundError(message, code="unknown_connector")
+    async def _find(self, name: str) -> Running:
+        if name not in self._reconciler.running:
+            await self._peers.catch_up(name)  # another worker may have made it just now
 
-        return self._running[name]
+        if name not in self._reconciler.running:
+            raise unknown_connector(name)
+
+        return self._reconciler.running[name]
+
+    async def _want(self, name: str, target: TargetState, expected: int | None) -> ConnectorInfo:
+        def wanted(now: Definition) -> Definition:
+            return now if now.target is target else attrs.evolve(now, target=target, updated_at=datetime.now(UTC))
+
+        await self._editor.change(name, wanted, expected)
+        return await self._answer(name)
+
+    async def _answer(self, name: str, warnings: tuple[str, ...] = ()) -> ConnectorInfo:
+        """Return what became of a request, with the warnings about it; the other workers hear of it."""
+        await self._peers.report()
+        info = await self.get(name)
+        return attrs.evolve(info, warnings=tuple(dict.fromkeys((*warnings, *info.warnings))))
 
     def _mint(self, name: str) -> str:
         return str(uuid.uuid4() if self._definitions.durable else uuid.uuid5(_NAMESPACE, name))
 
-    def _planned(self, definition: Definition) -> tuple[Plan | None, tuple[str, ...]]:
-        try:
-            plan = make_plan(definition.name, definition.connector_class, definition.config, self.registry)
-        except ConfigError as error:
-            return None, tuple(str(problem) for problem in error.problems)
-
-        return plan, plan.loaded.warnings
-
-    async def _start(self, definition: Definition, plan: Plan | None, warnings: tuple[str, ...]) -> None:
-        committed = await self.broker.committed(group_of(definition.name))
-        connector = self._assembly.connector(definition, plan, committed, "; ".join(warnings))
-        warnings += self._assembly.warnings(plan) if plan else ()
-        self._running[definition.name] = Running(definition, plan, connector, warnings)
-        connector.start()
-
-    async def _want(self, name: str, target: TargetState) -> ConnectorInfo:
-        async with self._lock:
-            running = self._find(name)
-
-            if running.definition.target is not target:
-                changed = attrs.evolve(running.definition, target=target, updated_at=datetime.now(UTC))
-                running.definition = await self._definitions.replace(changed)
-
-            await running.connector.apply(target, within=_PAUSE_SECONDS)
-
-        return await self.get(name)
-
     def _samples(self) -> list[ConnectorSample]:
-        snapshots = [(name, each.connector.snapshot) for name, each in sorted(self._running.items())]
-        return [ConnectorSample(name, snapshot.state.reported, snapshot.processed) for name, snapshot in snapshots]
+        running = self._reconciler.running
+        return [self._lookout.sample(running[name]) for name in sorted(running)]

@@ -1,0 +1,130 @@
+"""Makes what runs in a worker what is defined, one connector at a time, whoever has changed its definition."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING, Final
+from weakref import WeakValueDictionary
+
+import attrs
+
+from streamhouse_connect.errors import ConfigError
+from streamhouse_connect.runtime.plan import Plan, make_plan
+from streamhouse_connect.runtime.sources import Seen, subscription_of
+
+if TYPE_CHECKING:
+    from streamhouse_connect.brokers import Subscription
+    from streamhouse_connect.definitions import Definition
+    from streamhouse_connect.plugins import Registry
+    from streamhouse_connect.runtime.assembly import Assembly
+    from streamhouse_connect.runtime.connector import Connector
+
+__all__ = ["PAUSE_SECONDS", "Reconciler", "Running"]
+
+PAUSE_SECONDS: Final = 1.2
+"""So long a connector may take to flush before it is paused, changed or deleted."""
+
+log = logging.getLogger(__name__)
+
+
+@attrs.define(eq=False)
+class Running:
+    """One defined connector; `plan` is None while its configuration can't be loaded here."""
+
+    definition: Definition
+    plan: Plan | None
+    connector: Connector
+    warnings: tuple[str, ...] = ()
+    seen: Seen = attrs.field(factory=Seen)
+    """What was last known of the broker's part of it."""
+
+    @property
+    def subscription(self) -> Subscription:
+        """What the connector reads."""
+        return subscription_of(self.definition, self.plan)
+
+
+class Reconciler:
+    """Holds what runs. A name's `lock` is to be held while its connector is changed."""
+
+    def __init__(self, assembly: Assembly, registry: Registry) -> None:
+        self.running: dict[str, Running] = {}
+        self._assembly = assembly
+        self._registry = registry
+        self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+
+    def lock(self, name: str) -> asyncio.Lock:
+        """Return what keeps a connector from being changed twice at the same time."""
+        return self._locks.setdefault(name, asyncio.Lock())
+
+    async def apply(self, name: str, definition: Definition | None) -> None:
+        """Start, change or stop a connector as its definition says; None: there is none any more."""
+        running = self.running.get(name)
+
+        if running is not None and (definition is None or definition.uid != running.definition.uid):
+            await running.connector.close(within=PAUSE_SECONDS)
+            del self.running[name]
+            self._assembly.metrics.forget(name)
+            running = None
+
+        if definition is None:
+            return
+
+        if running is None:
+            await self._start(definition)
+
+        elif definition.version > running.definition.version:
+            await self._change(running, definition)
+
+    async def close(self, *, within: float) -> None:
+        """Stop everything for good."""
+        running = list(self.running.values())
+        ended = await asyncio.gather(*(each.connector.close(within=within) for each in running))
+
+        for each, has_ended in zip(running, ended, strict=True):
+            if not has_ended:
+                log.warning(
+                    "connector left behind: its plugin does not let go", extra={"connector": each.definition.name}
+                )
+
+        self.running.clear()
+
+    def plan(self, definition: Definition) -> tuple[Plan | None, tuple[str, ...]]:
+        """Return how a connector is run, with warnings; or None, and why it can't be."""
+        try:
+            plan = make_plan(definition.name, definition.connector_class, definition.config, self._registry)
+        except ConfigError as error:
+            return None, tuple(str(problem) for problem in error.problems)
+        except Exception as error:  # noqa: BLE001 - a plugin may raise anything; the other connectors are to run
+            return None, (f"{type(error).__name__}: {error}",)
+
+        return plan, (*plan.loaded.warnings, *self._assembly.warnings(plan))
+
+    async def _start(self, definition: Definition, *, before: Running | None = None) -> None:
+        plan, warnings = self.plan(definition)
+        known = before.connector.snapshot if before else None
+        connector = await self._assembly.connector(definition, plan, why_not="; ".join(warnings), before=known)
+        self.running[definition.name] = Running(
+            definition, plan, connector, warnings, before.seen if before else Seen()
+        )
+        connector.start()
+
+    async def _change(self, running: Running, definition: Definition) -> None:
+        was, running.definition = running.definition, definition
+
+        if _as_configured(was) != _as_configured(definition):
+            await running.connector.close(within=PAUSE_SECONDS)
+            await self._start(definition, before=running)
+            return
+
+        if was.target is not definition.target:
+            await running.connector.apply(definition.target, within=PAUSE_SECONDS)
+
+        elif was.restarts != definition.restarts:
+            await running.connector.restart(within=PAUSE_SECONDS)
+
+
+def _as_configured(definition: Definition) -> tuple[object, ...]:
+    """Return what can't change while a connector runs."""
+    return definition.connector_class, definition.topics, dict(definition.config), definition.epoch
