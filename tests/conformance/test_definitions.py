@@ -4,7 +4,13 @@ from pathlib import Path
 
 import pytest
 
-from streamhouse_connect import DefinitionStore, MemoryDefinitionStore, SqliteDefinitionStore
+from services import Topics
+from streamhouse_connect import (
+    DefinitionStore,
+    KafkaDefinitionStore,
+    MemoryDefinitionStore,
+    SqliteDefinitionStore,
+)
 from streamhouse_connect.testing.definitions import DefinitionStoreConformance
 
 
@@ -18,3 +24,9 @@ class TestSqlite(DefinitionStoreConformance):
     @pytest.fixture
     def store(self, tmp_path: Path) -> DefinitionStore:
         return SqliteDefinitionStore(tmp_path / "data")
+
+
+class TestKafka(DefinitionStoreConformance):
+    @pytest.fixture
+    def store(self, kafka: Topics) -> DefinitionStore:
+        return KafkaDefinitionStore(kafka.bootstrap, group=f"{kafka.prefix}group")

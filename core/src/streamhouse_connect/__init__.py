@@ -18,6 +18,7 @@ from streamhouse_connect.config import OptionInfo, Size, option
 from streamhouse_connect.definitions import (
     Definition,
     DefinitionStore,
+    KafkaDefinitionStore,
     MemoryDefinitionStore,
     SqliteDefinitionStore,
     TargetState,
@@ -70,6 +71,7 @@ __all__ = [
     "Guarantee",
     "Headers",
     "KafkaBroker",
+    "KafkaDefinitionStore",
     "MemoryBroker",
     "MemoryDefinitionStore",
     "Metrics",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from streamhouse_connect.errors import ConflictError, NotFoundError
 
-__all__ = ["connector_exists", "state_changed", "unknown_connector", "version_changed"]
+__all__ = ["connector_exists", "damaged", "state_changed", "unknown_connector", "version_changed"]
 
 
 def connector_exists(name: str) -> ConflictError:
@@ -28,4 +28,11 @@ def version_changed(name: str, *, expected: int, found: int) -> ConflictError:
     return ConflictError(
         f"connector {name!r} has version {found}, not {expected}: somebody else has changed it; read it again",
         code="version_changed",
+    )
+
+
+def damaged(name: str) -> ConflictError:
+    return ConflictError(
+        f"the definition of connector {name!r} is damaged, or of a later version: install that one, or delete the definition",
+        code="definition_damaged",
     )
