@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from starlette.requests import Request
 
-__all__ = ["invalid", "parse", "parse_object", "read_json", "shorten", "unknown_key"]
+__all__ = ["invalid", "parse", "parse_object", "read_json", "shorten", "unknown_key", "unknown_keys"]
 
 S = TypeVar("S", bound=msgspec.Struct)
 
@@ -40,6 +40,8 @@ _NAMES: Final = {
     "null": "null",
 }
 _MAX_DEPTH: Final = 32
+_MAX_KEYS: Final = 1_000
+_MAX_ITEMS: Final = 10_000
 _MAX_PROBLEMS: Final = 100
 _MAX_QUOTED: Final = 100
 _TOO_DEEP: Final = "the body is nested too deeply"
@@ -117,17 +119,24 @@ def parse(body: bytes, kind: type[S]) -> S:
 
 
 def parse_object(body: bytes) -> dict[str, object]:
-    """Read an object of any shape, nested at most 32 levels deep.
+    """Read an object of any shape: at most 32 levels deep, with 1,000 keys in an object and 10,000 items in an array.
+
+    Whoever looks at all of them, and at which of them are alike, then has an end in sight.
 
     :raises RequestError: with the status 400.
     """
     with _decoding(body):
         parsed = msgspec.json.decode(body, type=dict[str, Any])
 
-    level: list[object] = [parsed]
+    level: list[tuple[str, object]] = [("", parsed)]
 
     for _ in range(_MAX_DEPTH):
-        level = [child for parent in level for child in _children(parent)]
+        problems = [Problem(field, wrong) for field, value in level if (wrong := _too_many(value, field))]
+
+        if problems:
+            raise invalid(problems)
+
+        level = [child for field, value in level for child in _children(value, field)]
 
     if level:
         raise _malformed(_TOO_DEEP)
@@ -154,11 +163,22 @@ def _decoding(body: bytes) -> Iterator[None]:
         raise _malformed(reason) from None
 
 
-def _children(parent: object) -> Iterable[object]:
+def _children(parent: object, field: str) -> Iterable[tuple[str, object]]:
     if isinstance(parent, dict):
-        return parent.values()
+        prefix = f"{field}." if field else ""
+        return ((prefix + key[:_MAX_QUOTED], child) for key, child in parent.items())
 
-    return parent if isinstance(parent, list) else ()
+    return ((f"{field}[{index}]", child) for index, child in enumerate(parent)) if isinstance(parent, list) else ()
+
+
+def _too_many(value: object, field: str) -> str | None:
+    counts = ((dict, "keys", _MAX_KEYS), (list, "items", _MAX_ITEMS))
+
+    for kind, what, most in counts:
+        if isinstance(value, kind) and len(value) > most:
+            return f"{'' if field else 'the body '}has {len(value):,} {what}; {most:,} are the most that is taken"
+
+    return None
 
 
 def _problems(body: bytes | msgspec.Raw, kind: type[msgspec.Struct], prefix: str = "") -> Iterator[Problem]:
@@ -213,6 +233,14 @@ def invalid(problems: Sequence[Problem]) -> RequestError:
     message = "; ".join(str(problem) for problem in problems[:3])
     message += "; …" if len(problems) > 3 else ""  # noqa: PLR2004 - the rest is in `problems`
     return RequestError(400, "invalid_request", message, tuple(problems))
+
+
+def unknown_keys(given: Iterable[str], known: Iterable[str]) -> list[str]:
+    """Say of every key that nobody knows what `unknown_key` does; of the hundredth on, how many there are."""
+    unknown = [key for key in given if key not in known]
+    told = [f"{key[:_MAX_QUOTED]} {unknown_key(key, known)}" for key in unknown[:_MAX_PROBLEMS]]
+    more = len(unknown) - len(told)
+    return [*told, f"{more:,} more are not known"] if more else told
 
 
 def unknown_key(key: str, known: Iterable[str]) -> str:

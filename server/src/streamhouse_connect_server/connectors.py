@@ -11,6 +11,7 @@ from streamhouse_connect_server.bodies import parse_object, read_json
 from streamhouse_connect_server.resources import resource
 from streamhouse_connect_server.responses import json_response, no_content
 from streamhouse_connect_server.schemas import ConnectorBody
+from streamhouse_connect_server.threads import off_loop
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -63,20 +64,22 @@ class Connectors:
 
     async def create(self, request: Request) -> Response:
         """Make a connector."""
-        body = parse_object(await read_json(request, limit=self.limits.body_bytes))
-        info = await self.worker.create(body)
+        info = await self.worker.create(await self._body(request))
         location = f"{_PATH}/{quote(info.name, safe='')}"
         return json_response(ConnectorBody.of(info), status=201, headers={"Location": location})
 
     async def update(self, request: Request) -> Response:
         """Replace a connector's configuration."""
-        body = parse_object(await read_json(request, limit=self.limits.body_bytes))
-        return json_response(ConnectorBody.of(await self.worker.update(request.path_params["name"], body)))
+        info = await self.worker.update(request.path_params["name"], await self._body(request))
+        return json_response(ConnectorBody.of(info))
 
     async def delete(self, request: Request) -> Response:
         """Remove a connector and its committed offsets."""
         await self.worker.delete(request.path_params["name"])
         return no_content()
+
+    async def _body(self, request: Request) -> dict[str, object]:
+        return await off_loop(parse_object, await read_json(request, limit=self.limits.body_bytes))
 
 
 def _acting(method: Callable[[str], Awaitable[ConnectorInfo]]) -> Handler:

@@ -90,7 +90,11 @@ async def _on_http_exception(request: Request, exc: Exception) -> Response:
     message = exc.detail
 
     if exc.status_code == 404:  # noqa: PLR2004 - raised by the router, which says no more than "Not Found"
-        message = f"nothing is at {request.url.path}; the API is at /api/v1/connectors, /api/v1/topics, …"
+        raw: bytes = request.scope.get("raw_path") or b""
+        where = (
+            raw.decode("latin-1") if b"%2f" in raw.lower() else request.url.path
+        )  # decoded, it would be another path
+        message = f"nothing is at {where}; the API is at /api/v1/connectors, /api/v1/topics, …"
 
     return error_response(exc.status_code, _CODES.get(exc.status_code, "http_error"), message, headers=exc.headers)
 

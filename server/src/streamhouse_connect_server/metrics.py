@@ -49,16 +49,18 @@ class Metrics:
 
 
 def _prefers_json(accept: str) -> bool:
-    """Whether JSON is asked for by name, and text is not preferred to it (RFC 9110, 12.5.1)."""
-    wishes = {"application/json": 0.0, "text/plain": 0.0}
+    """Whether nothing is wanted as much as JSON (RFC 9110, 12.5.1); who would rather have anything else gets text."""
+    json, others = 0.0, 0.0
 
     for wish in accept.lower().split(","):
         media_type, *parameters = (part.strip() for part in wish.split(";"))
 
-        if media_type in wishes:
-            wishes[media_type] = _quality(parameters)
+        if media_type in ("application/json", "application/*"):
+            json = max(json, _quality(parameters))
+        else:
+            others = max(others, _quality(parameters))
 
-    return wishes["application/json"] > 0 and wishes["application/json"] >= wishes["text/plain"]
+    return json > others
 
 
 def _quality(parameters: list[str]) -> float:

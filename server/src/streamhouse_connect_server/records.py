@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Final
 
 import attrs
 
@@ -21,10 +20,9 @@ from streamhouse_connect_server.schemas import (
     ProduceRequest,
     RecordAppended,
 )
+from streamhouse_connect_server.threads import off_loop
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from starlette.datastructures import QueryParams
     from starlette.requests import Request
     from starlette.responses import Response
@@ -35,10 +33,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Records"]
 
-T = TypeVar("T")
-
 _IN_BATCH: Final = "records[{}]."
-_OFF_LOOP_BYTES: Final = 64 * 1024
 _READ_RECORDS: Final = 1000
 _MAX_INT32: Final = 2**31 - 1
 _MAX_INT64: Final = 2**63 - 1
@@ -63,14 +58,14 @@ class Records:
     async def produce(self, request: Request) -> Response:
         """Append one record."""
         body = await read_json(request, limit=self.limits.records_bytes)
-        topic, records = await _off_loop(_read_one, body)
+        topic, records = await off_loop(_read_one, body)
         appended = await self._append(topic, records)
         return json_response(RecordAppended(appended.offsets[0], appended.partitions[0]))
 
     async def produce_batch(self, request: Request) -> Response:
         """Append all records or none."""
         body = await read_json(request, limit=self.limits.records_bytes)
-        topic, records = await _off_loop(_read_many, body)
+        topic, records = await off_loop(_read_many, body)
 
         if not records.values:
             await self.broker.topic(topic)
@@ -112,11 +107,6 @@ class Records:
             position = min(max(position, start), end)
 
         return json_response(ConsumeBody(shown, position))
-
-
-async def _off_loop(work: Callable[[bytes], T], body: bytes) -> T:
-    """Do it in a thread where it takes long enough for other requests to notice."""
-    return work(body) if len(body) < _OFF_LOOP_BYTES else await asyncio.to_thread(work, body)
 
 
 def _read_one(body: bytes) -> tuple[str, NewRecords]:

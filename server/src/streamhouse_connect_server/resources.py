@@ -9,7 +9,7 @@ import attrs
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
+from starlette.routing import Match, Route
 
 if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
@@ -32,7 +32,15 @@ def resource(
     (One starlette `Route` a method would answer 405 with the methods of the first one only.)
     """
     given = {"GET": get, "HEAD": get, "POST": post, "PUT": put, "DELETE": delete}
-    return Route(path, _Resource({method: handler for method, handler in given.items() if handler}))
+    return _Route(path, _Resource({method: handler for method, handler in given.items() if handler}))
+
+
+class _Route(Route):
+    """An encoded slash is part of a name, and there is none with a slash: it does not divide a path, it leads nowhere."""
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        raw: bytes = scope.get("raw_path") or b""
+        return (Match.NONE, {}) if b"%2f" in raw.lower() else super().matches(scope)
 
 
 @attrs.frozen

@@ -132,7 +132,7 @@ async def _listen(settings: Settings) -> socket.socket:
         # and every answer waits 40 ms for an acknowledgement.
         listener = socket.socket(family, kind, protocol)
     except UnicodeError:
-        raise ConfigError([Problem("host", f"{host[:100]!r} is no host name")]) from None
+        raise ConfigError([Problem("host", f"is {host[:100]!r}, which is no host name")]) from None
     except OSError as exc:
         raise _host_problem(host, exc) from exc
 
@@ -149,7 +149,7 @@ async def _listen(settings: Settings) -> socket.socket:
             raise ConflictError(message, code="port_in_use") from exc
 
         if exc.errno == errno.EACCES:
-            message = f"{port} needs privileges that this process does not have; take one above 1023"
+            message = f"is {port}, which needs privileges that this process does not have; take one above 1023"
             raise ConfigError([Problem("port", message)]) from exc
 
         raise _host_problem(host, exc) from exc
@@ -158,7 +158,7 @@ async def _listen(settings: Settings) -> socket.socket:
 
 
 def _host_problem(host: str, exc: OSError) -> ConfigError:
-    return ConfigError([Problem("host", f"{host[:100]!r} is no address of this machine ({exc.strerror})")])
+    return ConfigError([Problem("host", f"is {host[:100]!r}, which is no address of this machine ({exc.strerror})")])
 
 
 def _url(settings: Settings, listener: socket.socket) -> str:

@@ -7,13 +7,16 @@ from urllib.parse import quote
 
 import attrs
 
-from streamhouse_connect import NotFoundError, Problem
-from streamhouse_connect_server.bodies import invalid, parse, parse_object, read_json, unknown_key
+from streamhouse_connect import ConfigError, NotFoundError, Problem
+from streamhouse_connect_server.bodies import invalid, parse, parse_object, read_json, unknown_keys
 from streamhouse_connect_server.resources import resource
 from streamhouse_connect_server.responses import json_response, no_content
 from streamhouse_connect_server.schemas import TopicBody, TopicRequest
+from streamhouse_connect_server.threads import off_loop
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from starlette.requests import Request
     from starlette.responses import Response
     from starlette.routing import BaseRoute
@@ -24,6 +27,8 @@ if TYPE_CHECKING:
 __all__ = ["Topics"]
 
 _PATH = "/api/v1/topics"
+_FIELDS = {"partitions": ("partition_count", "partitions"), "retention": ("retention_ms", "retention_bytes")}
+"""What brokers call a field that a request may call something else."""
 
 
 @attrs.frozen
@@ -61,23 +66,20 @@ class Topics:
 
     async def create(self, request: Request) -> Response:
         """Make a topic."""
-        body = await read_json(request, limit=self.limits.body_bytes)
-        wanted = parse(body, TopicRequest)
-        known = TopicRequest.__struct_fields__
-        unknown = [key for key in parse_object(body) if key not in known]
+        wanted, warnings = await off_loop(_read, await read_json(request, limit=self.limits.body_bytes))
         broker = self.worker.broker
 
-        topic = await broker.create_topic(
-            wanted.name,
-            partitions=_partitions(wanted),
-            retention_ms=wanted.retention_ms,
-            retention_bytes=wanted.retention_bytes,
-        )
-        answer = TopicBody.of(
-            topic,
-            await broker.watermarks(topic.name),
-            warnings=tuple(f"{key} {unknown_key(key, known)}" for key in unknown),
-        )
+        try:
+            topic = await broker.create_topic(
+                wanted.name,
+                partitions=_partitions(wanted),
+                retention_ms=wanted.retention_ms,
+                retention_bytes=wanted.retention_bytes,
+            )
+        except ConfigError as error:
+            raise ConfigError(_as_asked(error.problems, wanted)) from error
+
+        answer = TopicBody.of(topic, await broker.watermarks(topic.name), warnings=tuple(warnings))
 
         return json_response(answer, status=201, headers={"Location": f"{_PATH}/{quote(topic.name, safe='')}"})
 
@@ -85,6 +87,17 @@ class Topics:
         """Remove a topic that no connector reads, with its records."""
         await self.worker.delete_topic(request.path_params["name"])
         return no_content()
+
+
+def _read(body: bytes) -> tuple[TopicRequest, list[str]]:
+    given = parse_object(body)
+    return parse(body, TopicRequest), unknown_keys(given, TopicRequest.__struct_fields__)
+
+
+def _as_asked(problems: Iterable[Problem], wanted: TopicRequest) -> list[Problem]:
+    """Name the fields as the request did, which the broker has names of its own for."""
+    names = {own: [each for each in theirs if getattr(wanted, each) is not None] for own, theirs in _FIELDS.items()}
+    return [Problem(name, each.message) for each in problems for name in names.get(each.field) or [each.field]]
 
 
 def _partitions(wanted: TopicRequest) -> int:

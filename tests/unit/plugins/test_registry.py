@@ -65,7 +65,7 @@ def test_a_sink_is_found_by_its_aliases() -> None:
 
 def test_an_unknown_name_is_told_with_what_was_probably_meant() -> None:
     """The remedy is in the message."""
-    with pytest.raises(NotFoundError, match=r"no sink is called 'fil-sink'; did you mean file-sink\?"):
+    with pytest.raises(NotFoundError, match=r"'fil-sink' names no sink; did you mean file-sink\?"):
         Registry(entry_points=False).sink("fil-sink")
 
 
@@ -73,7 +73,7 @@ def test_two_plugins_of_one_name_are_an_error_that_names_both() -> None:
     """Neither of them wins by chance, and all others stay usable."""
     registry = Registry(entry_points=False, plugins=[plugin(OneSink), plugin(OtherSink)])
 
-    with pytest.raises(PluginError, match="two distributions offer a sink called 'one-sink'"):
+    with pytest.raises(PluginError, match="'one-sink' names two sinks"):
         registry.sink("one-sink")
 
     assert registry.sink("file-sink").name == "file-sink"

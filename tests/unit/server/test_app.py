@@ -4,8 +4,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from .fakes import make_info
+
 if TYPE_CHECKING:
     from .conftest import Api
+    from .fakes import FakeWorker
 
 ROUTES = [
     ("/api/v1/connectors", "GET, HEAD, POST, OPTIONS"),
@@ -60,6 +63,21 @@ def test_an_unknown_path_is_a_404_in_json(api: Api, path: str) -> None:
 
     assert response.status_code == 404
     assert response.json()["code"] == "not_found"
+
+
+@pytest.mark.parametrize("method", ["GET", "POST", "PUT", "DELETE"])
+@pytest.mark.parametrize(
+    "path",
+    ["/api/v1/connectors/a%2Fpause", "/api/v1/connectors/a%2fpause", "/api/v1%2Fconnectors", "/api/v1/topics/a%2F"],
+)
+def test_an_encoded_slash_divides_nothing(api: Api, worker: FakeWorker, method: str, path: str) -> None:
+    """It is part of a name, which no connector and no topic can have: 404, and the connector of half of the name is left alone."""
+    worker.infos["a"] = make_info("a")
+    response = api.call(method, path)
+
+    assert (response.status_code, response.json()["code"]) == (404, "not_found")
+    assert path in response.json()["message"]
+    assert worker.calls == []
 
 
 def test_no_answer_allows_other_origins_to_read_it(api: Api) -> None:

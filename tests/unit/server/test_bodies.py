@@ -1,11 +1,16 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import pytest
+from starlette.testclient import TestClient
+
+from streamhouse_connect_server import Limits, create_app
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from streamhouse_connect import Worker
 
     from .conftest import Api
     from .fakes import FakeWorker
@@ -162,3 +167,25 @@ def test_what_a_client_sent_is_cut_in_messages(api: Api) -> None:
     assert len(api.post("/api/v1/produce", {long: 1}).content) < 1000
     assert len(api.get("/api/v1/consume", params={long: "a", "offset": long}).content) < 1000
     assert len(api.post("/api/v1/topics", b"{}", headers={"Content-Type": long}).content) < 1000
+
+
+@pytest.mark.parametrize(
+    ("body", "field", "wrong"),
+    [
+        ({f"k{n}": 1 for n in range(1_001)}, "", "the body has 1,001 keys; 1,000 are the most that is taken"),
+        ({"config": {f"{n}": 1 for n in range(1_001)}}, "config", "has 1,001 keys; 1,000 are the most that is taken"),
+        ({"topics": list(range(10_001))}, "topics", "has 10,001 items; 10,000 are the most that is taken"),
+        ({"a": [{}, {"b": [0] * 10_001}]}, "a[1].b", "has 10,001 items; 10,000 are the most that is taken"),
+    ],
+)
+def test_a_connector_has_bounds(worker: FakeWorker, body: dict[str, object], field: str, wrong: str) -> None:
+    """What is compared with each other, or with all that is known, is not more than can be looked at while others wait."""
+    app = create_app(cast("Worker", worker), limits=Limits())
+
+    with TestClient(app, base_url="http://127.0.0.1:8080") as client:
+        for method, path in (("POST", "/api/v1/connectors"), ("PUT", "/api/v1/connectors/a")):
+            response = client.request(method, path, json=body)
+            assert response.status_code == 400
+            assert response.json()["problems"] == [{"field": field, "message": wrong}]
+
+    assert worker.calls == []

@@ -4,9 +4,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from streamhouse_connect import ConflictError
+from streamhouse_connect import ConfigError, ConflictError, Problem
 
 if TYPE_CHECKING:
+    from streamhouse_connect import Topic
+
     from .conftest import Api
     from .fakes import FakeWorker
 
@@ -92,6 +94,37 @@ def test_two_numbers_of_partitions_must_agree(api: Api) -> None:
         "partition_count"
     }
     assert api.post("/api/v1/topics", {"name": "a", "partition_count": 2, "partitions": 2}).status_code == 201
+
+
+@pytest.mark.parametrize("field", ["partition_count", "partitions"])
+def test_a_wrong_number_of_partitions_is_named_as_it_was_given(api: Api, field: str) -> None:
+    """The problem is about the field that the client sent."""
+    assert api.fields("/api/v1/topics", {"name": "orders", field: 0}).keys() == {field}
+
+
+@pytest.mark.parametrize(
+    "given", [{"retention_ms": 5}, {"retention_bytes": 5}, {"retention_ms": 5, "retention_bytes": 5}]
+)
+def test_a_retention_that_the_broker_refuses_is_named_as_it_was_given(
+    api: Api, worker: FakeWorker, monkeypatch: pytest.MonkeyPatch, given: dict[str, int]
+) -> None:
+    """Brokers that can't tell the two limits apart blame both, if both were given."""
+
+    async def refuse(_name: str, **_settings: object) -> Topic:
+        raise ConfigError([Problem("retention", "is more than the brokers allow")])
+
+    monkeypatch.setattr(worker.broker, "create_topic", refuse)
+
+    assert api.fields("/api/v1/topics", {"name": "orders", **given}).keys() == given.keys()
+
+
+def test_many_keys_that_nobody_knows_are_counted(api: Api) -> None:
+    """A hundred of them are told one by one."""
+    response = api.post("/api/v1/topics", {"name": "orders", **{f"k{number}": 1 for number in range(250)}})
+
+    assert response.status_code == 201
+    assert len(response.json()["warnings"]) == 101
+    assert response.json()["warnings"][-1] == "150 more are not known"
 
 
 def test_every_wrong_field_is_named(api: Api) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import reprlib
 from itertools import count
 from typing import TYPE_CHECKING, Final
 
@@ -52,9 +53,8 @@ def check_topic(name: str, *, partitions: int, retention_ms: int | None, retenti
     problems = []
 
     if not is_topic_name(name):
-        problems.append(
-            Problem("name", f"{name!r} is no topic name: 1 to 249 letters, digits, dots, underscores and hyphens")
-        )
+        rule = "must be 1 to 249 letters, digits, dots, underscores and hyphens"
+        problems.append(Problem("name", f"{rule}, not {reprlib.repr(name)}"))
 
     if not _is_number(partitions, _MAX_PARTITIONS):
         problems.append(Problem("partitions", f"must be an integer from 1 to {_MAX_PARTITIONS:,}, not {partitions!r}"))

@@ -175,8 +175,8 @@ class Registry:
 
         near = difflib.get_close_matches(name, found, n=1, cutoff=0.5)
         installed = ", ".join(sorted({entry.plugin.name for entry in found.values()}))
-        hint = f"did you mean {near[0]}?" if near else f"installed: {installed}"
-        message = f"no {kind} is called {name!r}; {hint}"
+        hint = f"did you mean {near[0]}?" if near else f"there are: {installed}"
+        message = f"{name!r} names no {kind}; {hint}"
         raise NotFoundError(message, code="unknown_plugin")
 
     def _load(self, entry_point: metadata.EntryPoint) -> None:
@@ -225,8 +225,8 @@ class Registry:
                 continue
 
             self._clashes[name] = (
-                f"two distributions offer a {kind} called {name!r}: {other.distribution} and {entry.distribution}; "
-                f"uninstall one of them"
+                f"{name!r} names two {kind}s, of the distributions {other.distribution} and {entry.distribution}; "
+                "uninstall one of them"
             )
             self._broken.append(BrokenPlugin(name, entry.distribution, self._clashes[name]))
 
