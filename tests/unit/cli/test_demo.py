@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import re
 import tempfile
 from importlib.util import find_spec
@@ -61,6 +62,30 @@ def test_a_difference_is_a_failure(run: Run, temporary: Path, monkeypatch: pytes
     outcome = run("demo")
     assert outcome.code == 1
     assert re.search(r"rows +763 +762 +DIFFERENT", outcome.out)
+
+
+def test_a_script_gets_the_figures(run: Run, temporary: Path) -> None:
+    """They are all there is on stdout; progress goes to stderr."""
+    outcome = run("demo", "-o", "json")
+    figures = json.loads(outcome.out)
+    assert (outcome.code, outcome.err.count("delivered 763")) == (0, 1)
+    assert figures.pop("bytes") > 0
+    assert figures.pop("seconds") > 0
+    assert figures == {
+        "source": "sample",
+        "sent": {"rows": 763, "distance": 810_643},
+        "found": {"rows": 763, "distance": 810_643},
+        "files": 8,
+        "directory": None,
+    }
+
+
+def test_a_script_sees_a_difference(run: Run, temporary: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In the figures, and by the exit code."""
+    monkeypatch.setattr(module, "read_totals", lambda _: Totals(762, 1))
+    outcome = run("demo", "-o", "json", "--keep")
+    assert (outcome.code, json.loads(outcome.out)["found"]) == (1, {"rows": 762, "distance": 1})
+    assert Path(json.loads(outcome.out)["directory"]).is_dir()
 
 
 def test_without_pyarrow_there_is_a_remedy(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

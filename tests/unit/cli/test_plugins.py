@@ -28,6 +28,15 @@ def test_a_script_gets_every_option(run: Run) -> None:
     assert json.loads(run("plugins", "describe", "file", "-o", "json").out) == sink
 
 
+def test_the_output_may_be_chosen_before_the_command(run: Run) -> None:
+    """`plugins` alone lists, and takes what `list` does; what is given last counts."""
+    listed = run("plugins", "list", "-o", "json").out
+    assert run("plugins", "-o", "json").out == listed
+    assert run("plugins", "-o", "json", "list").out == listed
+    assert run("plugins", "-o", "json", "list", "-o", "table").out == run("plugins").out
+    assert json.loads(run("plugins", "-o", "json", "describe", "file").out)["name"] == "file-sink"
+
+
 def test_a_broken_plugin_is_listed_with_the_reason(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     """It is installed, and of no use."""
 

@@ -48,6 +48,21 @@ def test_standard_input_is_a_file(run: Run, tmp_path: Path) -> None:
     assert list(records(tmp_path)[1]) == [b"1", b"2"]
 
 
+def test_a_script_gets_figures(run: Run, tmp_path: Path) -> None:
+    """How many were sent, and how far each partition reaches; of nothing, and of no topic, too."""
+    there = ("--file", "-", "-o", "json", "--data-dir", tmp_path)
+    outcome = run("produce", "t", *there, "--partitions", 2, stdin=b"1\n2\n3\n")
+    figures = json.loads(outcome.out)
+    assert (outcome.code, outcome.err) == (0, "")
+    assert figures.pop("seconds") >= 0
+    assert sum(each["endOffset"] for each in figures["partitions"]) == 3
+    assert [(each["partition"], each["startOffset"]) for each in figures.pop("partitions")] == [(0, 0), (1, 0)]
+    assert figures == {"topic": "t", "count": 3}
+
+    nothing = json.loads(run("produce", "other", *there).out)
+    assert (nothing["count"], nothing["partitions"]) == (0, [])
+
+
 def test_equal_keys_stay_together(run: Run, tmp_path: Path) -> None:
     """A topic that is made gets the partitions asked for, and keys choose among them."""
     data = "".join(json.dumps({"id": number % 7}) + "\n" for number in range(700)).encode()

@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Final
 
 import attrs
 import click
+import msgspec
 
 from streamhouse_connect import ConflictError, SqliteBroker, Worker
 from streamhouse_connect.cli import flights
 from streamhouse_connect.cli.demo_view import Snapshot, open_view
 from streamhouse_connect.cli.failures import CommandError
-from streamhouse_connect.cli.output import print_fields, print_table, say
+from streamhouse_connect.cli.output import output_option, print_fields, print_json, print_table, say
 from streamhouse_connect.cli.parquet_files import Totals, find_files, read_totals, require_pyarrow, tree
 from streamhouse_connect.cli.progress import human_bytes
 
@@ -58,7 +59,8 @@ _SOURCES: Final = {
     help="Where broker and files go, and stay; no server may hold it.  [default: a temporary directory]",
 )
 @click.option("--keep", is_flag=True, help="Keep the temporary directory.")
-def demo(*, source: str, records: int | None, data_dir: Path | None, keep: bool) -> None:
+@output_option
+def demo(*, source: str, records: int | None, data_dir: Path | None, keep: bool, output: str) -> None:
     """Move real flights into Parquet files, and check them.
 
     They go through a topic of an embedded broker and a file-sink with a directory for each day, and are read back.
@@ -69,38 +71,54 @@ def demo(*, source: str, records: int | None, data_dir: Path | None, keep: bool)
     started = time.monotonic()
     load, story, count = _SOURCES[source]
     expected = min(count, records or count)
+    for_script = output == "json"
+    is_kept = keep or data_dir is not None
 
     with _directory(data_dir, keep=keep) as directory:
-        say("StreamHouse Connect: flights into Parquet files, exactly once")
-        print_fields(
-            [
-                ("source", f"{expected:,} of {story}" if expected < count else story),
-                ("topic", f"{_TOPIC}, one partition, in an embedded broker"),
-                ("connector", f"{_CONNECTOR}: file-sink, format=parquet, partitioning=daily"),
-                ("directory", str(directory)),
-            ]
-        )
-        say()
+        if not for_script:
+            _introduce(f"{expected:,} of {story}" if expected < count else story, directory)
 
-        with open_view(expected) as view:
+        with open_view(expected, for_script=for_script) as view:
             sent = asyncio.run(_Demo(directory, view).run(load(limit=records)))
 
-        files = find_files(directory / _FILES)
-        say()
-        _show_files(directory / _FILES / _TOPIC, files)
-        say()
-        found = read_totals(files)
-        _compare(sent, found)
+        found = find_files(directory / _FILES)
+        figures = _Figures(
+            source=source,
+            sent=sent,
+            found=read_totals(found),
+            files=len(found),
+            bytes=sum(file.stat().st_size for file in found),
+            directory=str(directory / _FILES) if is_kept else None,
+            seconds=round(time.monotonic() - started, 3),
+        )
 
-    say()
+        if for_script:
+            print_json(msgspec.json.encode(figures))
+        else:
+            _show_files(directory / _FILES / _TOPIC, figures)
 
-    if found != sent:
+    if figures.found != sent:
         message = "what was read back from the files is not what was sent; please report this"
         raise CommandError(message)
 
-    is_kept = keep or data_dir is not None
-    say(f"Every flight is in the files, once. All of it took {time.monotonic() - started:.1f} s.")
-    say(f"They are in {directory / _FILES}" if is_kept else "They are gone again; --keep or --data-dir DIR keeps them.")
+    if for_script:
+        return
+
+    say(f"Every flight is in the files, once. All of it took {figures.seconds:.1f} s.")
+    say(f"They are in {figures.directory}" if is_kept else "They are gone again; --keep or --data-dir DIR keeps them.")
+
+
+@attrs.frozen(kw_only=True)
+class _Figures:
+    """How the demo ended. `directory` is where the files are, if they are kept."""
+
+    source: str
+    sent: Totals
+    found: Totals
+    files: int
+    bytes: int
+    directory: str | None
+    seconds: float
 
 
 @attrs.define
@@ -193,12 +211,29 @@ def _directory(data_dir: Path | None, *, keep: bool) -> Iterator[Path]:
         yield Path(directory)
 
 
-def _show_files(directory: Path, files: list[Path]) -> None:
+def _introduce(source: str, directory: Path) -> None:
+    say("StreamHouse Connect: flights into Parquet files, exactly once")
+    print_fields(
+        [
+            ("source", source),
+            ("topic", f"{_TOPIC}, one partition, in an embedded broker"),
+            ("connector", f"{_CONNECTOR}: file-sink, format=parquet, partitioning=daily"),
+            ("directory", str(directory)),
+        ]
+    )
+    say()
+
+
+def _show_files(directory: Path, figures: _Figures) -> None:
+    say()
+
     for line in tree(directory):
         say(line)
 
-    size = sum(file.stat().st_size for file in files)
-    say(f"{len(files):,} files, {human_bytes(size)}")
+    say(f"{figures.files:,} files, {human_bytes(figures.bytes)}")
+    say()
+    _compare(figures.sent, figures.found)
+    say()
 
 
 def _compare(sent: Totals, found: Totals) -> None:

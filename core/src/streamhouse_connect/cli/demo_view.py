@@ -1,4 +1,7 @@
-"""How the demo shows what is going on: bars on a terminal, a line every second elsewhere; on stdout, it is the result."""
+"""How the demo shows what is going on: bars on a terminal, a line every second elsewhere.
+
+On stdout, as it is the result; a script, for which the result is something else, gets lines on stderr.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ from typing import TYPE_CHECKING, Final, Protocol, Self
 
 import attrs
 
-from streamhouse_connect.cli.output import is_terminal, say
+from streamhouse_connect.cli.output import is_terminal, note, say
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -44,8 +47,11 @@ class DemoView(Protocol):
         """Show how far it is."""
 
 
-def open_view(expected: int) -> DemoView:
+def open_view(expected: int, *, for_script: bool = False) -> DemoView:
     """Choose how progress is shown; `expected` is the number of records to come."""
+    if for_script:
+        return PlainView(note)
+
     if is_terminal():
         from streamhouse_connect.cli.terminal import DemoBars  # noqa: PLC0415 - rich is slow to import
 
@@ -58,6 +64,7 @@ def open_view(expected: int) -> DemoView:
 class PlainView:
     """Prints a line every second, and one at the end."""
 
+    tell: Callable[[str], None] = say
     clock: Callable[[], float] = time.monotonic
     _started: float = 0.0
     _printed: float = 0.0
@@ -85,7 +92,7 @@ class PlainView:
         self._last = None
         rate = now.delivered / max(self._printed - self._started, 0.001)
         trouble = f"; {now.trouble}" if now.trouble else ""
-        say(
+        self.tell(
             f"appended {now.appended:,}, delivered {now.delivered:,} ({rate:,.0f} records/s), "
             f"lag {now.lag:,}, files {now.files:,}{trouble}"
         )

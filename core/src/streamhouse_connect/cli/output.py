@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import sys
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 import click
 import msgspec
@@ -28,6 +28,8 @@ __all__ = [
     "say",
     "warning",
 ]
+
+C = TypeVar("C", bound="Callable[..., object]")
 
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 
@@ -101,7 +103,7 @@ def print_fields(fields: Sequence[tuple[str, str]]) -> None:
         click.echo(f"{f'{name}:'.ljust(width)} {value}")
 
 
-def output_option(command: Callable[..., None]) -> Callable[..., None]:
+def output_option(command: C) -> C:
     """Add `-o table|json`."""
     return click.option(
         "-o",

@@ -17,14 +17,18 @@ __all__ = ["plugins"]
 
 
 @click.group(invoke_without_command=True)
+@output_option
 @click.pass_context
-def plugins(context: click.Context) -> None:
+def plugins(context: click.Context, *, output: str) -> None:
     """Show what is installed, and every option of it.
 
     Without a command: the list.
     """
     if context.invoked_subcommand is None:
-        context.invoke(list_plugins, output="table")
+        context.invoke(list_plugins, output=output)
+        return
+
+    context.default_map = {context.invoked_subcommand: {"output": output}}
 
 
 @plugins.command("list")

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 import click
+import msgspec
 from click.core import ParameterSource
 
 from streamhouse_connect.cli import views
@@ -16,7 +17,7 @@ from streamhouse_connect.cli.access import data_dir_option, open_access, url_opt
 from streamhouse_connect.cli.bodies import source_of
 from streamhouse_connect.cli.failures import INTERRUPTED, CommandError
 from streamhouse_connect.cli.fields import Field
-from streamhouse_connect.cli.output import say, warning
+from streamhouse_connect.cli.output import output_option, print_json, say, warning
 from streamhouse_connect.cli.progress import open_progress
 from streamhouse_connect.cli.sending import Reader, Sender
 
@@ -26,6 +27,15 @@ if TYPE_CHECKING:
     from streamhouse_connect.cli.lines import Readable
 
 __all__ = ["produce"]
+
+
+class _Outcome(msgspec.Struct, frozen=True):
+    """What a script is told: how many records were sent, and how far each partition of the topic reaches now."""
+
+    topic: str
+    count: int
+    seconds: float
+    partitions: list[views.TopicPartition]
 
 
 def _field(_context: click.Context, _option: click.Parameter, path: str | None) -> Field | None:
@@ -65,6 +75,7 @@ def _field(_context: click.Context, _option: click.Parameter, path: str | None) 
 )
 @url_option
 @data_dir_option
+@output_option
 @click.pass_context
 def produce(
     context: click.Context,
@@ -76,6 +87,7 @@ def produce(
     partitions: int,
     url: str,
     data_dir: Path | None,
+    output: str,
 ) -> None:
     """Append the lines of a file to TOPIC.
 
@@ -98,6 +110,9 @@ def produce(
             message = f"interrupted ({sender.interrupt()})"
             raise CommandError(message, exit_code=INTERRUPTED) from None
 
+        seconds = time.monotonic() - started
+        reached = access.topic(topic).partitions if output == "json" and sender.partitions else []
+
     for text in reader.oddities():
         warning(text)
 
@@ -111,7 +126,10 @@ def produce(
         message = f"{source_of(file)}, line {bad.number}: {bad.reason} ({sender.told()})"
         raise CommandError(message)
 
-    seconds = time.monotonic() - started
+    if output == "json":
+        print_json(msgspec.json.encode(_Outcome(topic, sender.sent, round(seconds, 3), reached)))
+        return
+
     say(f"sent {sender.sent:,} records to {topic} in {seconds:.1f} s ({sender.sent / max(seconds, 1e-9):,.0f}/s)")
 
 
