@@ -117,6 +117,25 @@ def test_a_directory_that_vanished_is_made_again(directory: Directory, vanishing
     assert (directory.root / "a/c").read_bytes() == b"body"
 
 
+def test_a_directory_that_another_writer_removes_meanwhile_is_made_again(
+    directory: Directory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was there when it was to be made, and is gone a moment later: that is no file in the way."""
+    mkdir = os.mkdir
+    refusals = [FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(directory.root / "a"))]
+
+    def mkdir_late(path: str, mode: int = 0o777) -> None:
+        if refusals:
+            raise refusals.pop()
+
+        mkdir(path, mode)
+
+    monkeypatch.setattr(os, "mkdir", mkdir_late)
+
+    assert directory.create("a/b", BODY)
+    assert not refusals
+
+
 def test_opening_sweeps_only_ones_own_temporary_files(directory: Directory) -> None:
     """Another connector's may be in use."""
     other = Directory(directory.root, owner="other")

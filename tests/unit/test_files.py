@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from streamhouse_connect import FatalError, RetriableError
+from streamhouse_connect import FatalError, RejectedRecords, ReplayFrom, RetriableError, TopicPartition
 from streamhouse_connect.files import FileConfig, FileSink
 from streamhouse_connect.formatters.avro import AvroConfig, AvroFormatter
 from streamhouse_connect.formatters.interface import Formatter
@@ -70,6 +70,41 @@ async def test_the_records_of_a_file_say_how_far_it_reaches(tmp_path: Path, form
 
     assert await sink.write(make_batch(VALUES[:3], offsets=[5, 8, 9], path="orders")) == 10
     assert await sink.write(make_batch(VALUES[:5], offsets=[5, 8, 9, 30, 31], path="orders")) == 30
+
+
+async def test_a_file_that_holds_more_is_met_from_its_start(tmp_path: Path) -> None:
+    """Until all of its records were shown; those that the format rejects are none of them."""
+    sink = await opened(tmp_path)
+    await sink.write(make_batch(VALUES, path="orders"))
+
+    assert await sink.write(make_batch(VALUES[:4], path="orders")) == ReplayFrom(0)
+
+    with pytest.raises(RejectedRecords):
+        await sink.write(make_batch([*VALUES[4:7], b"{"], first_offset=4, path="orders"))
+
+    assert await sink.write(make_batch(VALUES[4:7], first_offset=4, path="orders")) == ReplayFrom(0)
+    assert await sink.write(make_batch([*VALUES[7:], b"10"], first_offset=7, path="orders")) == 10
+    assert await sink.write(make_batch([b"10"], first_offset=10, path="orders")) is None
+
+
+@pytest.mark.parametrize("forget", [FileSink.resume, FileSink.release])
+async def test_a_partition_that_is_read_again_meets_its_files_again(tmp_path: Path, forget: Any) -> None:
+    """What was shown before does not count."""
+    sink = await opened(tmp_path)
+    await sink.write(make_batch(VALUES, path="orders"))
+    assert await sink.write(make_batch(VALUES[:4], path="orders")) == ReplayFrom(0)
+    await forget(sink, [TopicPartition("orders", 0)])
+
+    assert await sink.write(make_batch(VALUES[:4], path="orders")) == ReplayFrom(0)
+    assert await sink.write(make_batch(VALUES[4:], first_offset=4, path="orders")) == 10
+
+
+def test_the_guarantee_says_what_the_count_of_records_can_not_tell(tmp_path: Path) -> None:
+    """Records that vanish before the replay."""
+    guarantee = FileSink.guarantee(FileConfig(path=str(tmp_path)))
+
+    assert guarantee.level == "exactly-once"
+    assert "expire or are compacted" in guarantee.reason
 
 
 @pytest.mark.parametrize("content", [b"", b"somebody else's", b'{"n":1}\n{"n":'])

@@ -6,13 +6,12 @@ the directory is synced: `link` alone refuses to replace what exists *and* shows
 
 from __future__ import annotations
 
+import errno
 import os
 import uuid
 from contextlib import suppress
-from typing import TYPE_CHECKING, Final
-
-if TYPE_CHECKING:
-    from pathlib import Path
+from pathlib import Path
+from typing import Final
 
 __all__ = ["Directory"]
 
@@ -94,7 +93,15 @@ class Directory:
         if directory in self._synced:
             return
 
-        directory.mkdir(parents=True, exist_ok=True)
+        try:
+            directory.mkdir(parents=True, exist_ok=True)
+        except FileExistsError as error:
+            if os.path.lexists(error.filename) and not Path(error.filename).is_dir():
+                raise
+
+            # It was a directory when `mkdir` met it: another writer, who closes, has just removed it.
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), error.filename) from error
+
         parents = [directory, *directory.parents]
         inside = parents[: parents.index(self.root) + 1]
 

@@ -1,7 +1,7 @@
 """file-sink: batches become files in a directory, each written exactly once.
 
 A file has no metadata that says which offsets it holds: its name says where it starts, and the number of its records
-how far it reaches. Where that is beyond the batch that met it, see `excess`.
+how far it reaches. Where that is beyond the records that met it, see `excess`.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import errno
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 from urllib.parse import quote
 
 import attrs
@@ -17,20 +17,19 @@ import attrs
 from streamhouse_connect.config import option
 from streamhouse_connect.directories import Directory
 from streamhouse_connect.errors import DeliveryError, FatalError, RetriableError
-from streamhouse_connect.excess import Excess, ExcessLog
+from streamhouse_connect.excess import Excess
 from streamhouse_connect.objects import ObjectInfo, ObjectSink
+from streamhouse_connect.sinks import Guarantee
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Mapping
 
     from streamhouse_connect.formatters import Formatter
     from streamhouse_connect.partitioners import Partitioner
     from streamhouse_connect.records import Batch, TopicPartition
-    from streamhouse_connect.sinks import SinkContext
+    from streamhouse_connect.sinks import ReplayFrom, SinkContext
 
 __all__ = ["FileConfig", "FileSink"]
-
-T = TypeVar("T")
 
 _REMEDIES: Final = {
     errno.EACCES: "let the user who runs StreamHouse Connect write there",
@@ -68,7 +67,16 @@ class FileSink(ObjectSink[FileConfig]):
         super().__init__(config, formatter=formatter, partitioner=partitioner)
         self._root = Path(config.path).expanduser().absolute()
         self._directory: Directory | None = None
-        self._excess: ExcessLog | None = None
+        self._excess: dict[tuple[TopicPartition, str], Excess] = {}
+
+    @classmethod
+    def guarantee(cls, config: FileConfig) -> Guarantee:  # noqa: ARG003 - it is the same for every directory
+        return Guarantee(
+            "exactly-once",
+            "a file is named after the first record in it and never written over, and the number of its records says how far "
+            "it reaches, so that a replay meets the files it wrote before; this ends where those files are removed in between, "
+            "or where records not yet committed expire or are compacted: as many later ones may be taken for them",
+        )
 
     async def open(self, context: SinkContext) -> None:
         await super().open(context)
@@ -80,34 +88,27 @@ class FileSink(ObjectSink[FileConfig]):
             raise _translated(error, self._root) from error
 
         self._directory = directory
-        self._excess = ExcessLog(context)
 
-    async def write(self, batch: Batch) -> int | None:
-        tp, offsets = batch.spans[0].tp, batch.offsets
-        log = self._opened(self._excess)
-        excess = await log.get(tp, batch.path)
-        covered = excess.covers(offsets) if excess is not None else 0
+    async def resume(self, partitions: Collection[TopicPartition]) -> Mapping[TopicPartition, int]:
+        await self.release(partitions)  # reading may go on from elsewhere
+        return {}
 
-        if excess is not None and covered:
-            shown = excess.shown(offsets)
+    async def write(self, batch: Batch) -> int | ReplayFrom | None:
+        excess = self._excess.get((batch.spans[0].tp, batch.path))
 
-            if shown != excess:
-                await log.set(tp, batch.path, shown)
+        if excess is None:
+            return await super().write(batch)
 
-            return offsets[covered] if covered < len(batch) else offsets[-1] + 1
-
-        if excess is not None and offsets[0] <= excess.start:  # the file itself will say again what it holds
-            await log.set(tp, batch.path, None)
-
-        return await super().write(batch)
+        await asyncio.to_thread(self._format, batch)  # only what the format takes is in the file, and counts
+        return self._show(batch, excess)
 
     async def create(self, key: str, body: memoryview, info: ObjectInfo) -> bool:  # noqa: ARG002 - files have no metadata
         try:
-            return await asyncio.to_thread(self._opened(self._directory).create, key, body)
+            return await asyncio.to_thread(self._opened().create, key, body)
         except OSError as error:
             raise _translated(error, self._root / key) from error
 
-    async def held(self, key: str, batch: Batch, info: ObjectInfo) -> int:
+    async def held(self, key: str, batch: Batch, info: ObjectInfo) -> int | ReplayFrom:
         try:
             count = await asyncio.to_thread(self._count, key)
         except OSError as error:
@@ -118,33 +119,35 @@ class FileSink(ObjectSink[FileConfig]):
                 f"({error}); move it away, then restart the connector"
             ) from error
 
-        if count < len(batch):
-            return batch.offsets[count]
-
-        if count > len(batch):
-            excess = Excess(info.first_offset, info.last_offset + 1, count - len(batch))
-            await self._opened(self._excess).set(batch.spans[0].tp, batch.path, excess)
-
-        return info.last_offset + 1
+        return self._show(batch, Excess(info.first_offset, count))
 
     async def release(self, partitions: Collection[TopicPartition]) -> None:
-        if self._excess is not None:
-            self._excess.forget(partitions)
+        self._excess = {route: excess for route, excess in self._excess.items() if route[0] not in partitions}
 
     async def close(self) -> None:
         if self._directory is not None:
             await asyncio.to_thread(self._directory.close)
 
+    def _show(self, batch: Batch, excess: Excess) -> int | ReplayFrom:
+        route = (batch.spans[0].tp, batch.path)
+        answer, left = excess.show(batch.offsets)
+
+        if left is None:
+            self._excess.pop(route, None)
+        else:
+            self._excess[route] = left
+
+        return answer
+
     def _count(self, key: str) -> int:
-        self._opened(self._directory).sync(key)
+        self._opened().sync(key)
 
         with (self._root / key).open("rb") as file:
             return self.formatter.count(file)
 
-    @staticmethod
-    def _opened(part: T | None) -> T:
-        assert part is not None, "open() comes first"
-        return part
+    def _opened(self) -> Directory:
+        assert self._directory is not None, "open() comes first"
+        return self._directory
 
 
 def _translated(error: OSError, path: Path) -> DeliveryError:

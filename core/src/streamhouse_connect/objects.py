@@ -21,7 +21,7 @@ import attrs
 
 from streamhouse_connect.config import option
 from streamhouse_connect.errors import RejectedRecords
-from streamhouse_connect.sinks import Batching, Guarantee, Sink
+from streamhouse_connect.sinks import Batching, Guarantee, ReplayFrom, Sink
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -102,7 +102,7 @@ class ObjectSink(Sink[C]):
 
         return [(f"{topic}/{_safe_path(path)}" if path else topic, indexes) for path, indexes in parts]
 
-    async def write(self, batch: Batch) -> int | None:
+    async def write(self, batch: Batch) -> int | ReplayFrom | None:
         info = self._info(batch)
         key = f"{batch.path}/batch-{self._uuid(batch, info)}{self.formatter.extension}"
         body = await asyncio.to_thread(self._format, batch)
@@ -120,8 +120,10 @@ class ObjectSink(Sink[C]):
         """
 
     @abstractmethod
-    async def held(self, key: str, batch: Batch, info: ObjectInfo) -> int:
+    async def held(self, key: str, batch: Batch, info: ObjectInfo) -> int | ReplayFrom:
         """Return the offset up to which the object that is already there holds the batch's route (last offset + 1).
+
+        Or, where it holds all of the batch and it can't be told how much more, that it has to be met again from its start.
 
         :raises FatalError: if the object is not this connector's.
         """

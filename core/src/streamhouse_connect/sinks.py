@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from streamhouse_connect.records import Batch, TopicPartition
 
-__all__ = ["Batching", "BlockingSink", "Guarantee", "Sink", "SinkContext", "StateStore"]
+__all__ = ["Batching", "BlockingSink", "Guarantee", "ReplayFrom", "Sink", "SinkContext", "StateStore"]
 
 C = TypeVar("C")
 R = TypeVar("R")
@@ -54,6 +54,17 @@ class Guarantee:
 
     level: Literal["exactly-once", "effectively-once", "at-least-once"]
     reason: str
+
+
+@attrs.frozen
+class ReplayFrom:
+    """Answers a write of a route: the batch is durable, but to a replay that began inside it this could not be told.
+
+    Until a later write of the route is answered otherwise, commits stay where a restart shows the sink the route from
+    `offset` on, which is at or before the batch's first record or among its records.
+    """
+
+    offset: int
 
 
 class StateStore(Protocol):
@@ -142,12 +153,12 @@ class Sink(ABC, Generic[C]):
         return [("", range(len(batch)))]
 
     @abstractmethod
-    async def write(self, batch: Batch) -> int | None:
+    async def write(self, batch: Batch) -> int | ReplayFrom | None:
         """Write the batch; to return means that all of it is durable.
 
         With `Batching.PER_ROUTE` it may return a later offset than the batch's: the route is already durable up to
         there, and the runtime drops what is below. Or an earlier one: what is below it is durable, and the rest is
-        written again as a batch of its own.
+        written again as a batch of its own. Or where a replay would have to begin.
 
         :raises RetriableError: nothing is known to be wrong with the records.
         :raises RejectedRecords: these records can never be written.

@@ -13,6 +13,7 @@ from streamhouse_connect import (
     FatalError,
     RejectedBatch,
     RejectedRecords,
+    ReplayFrom,
     RetriableError,
     Sink,
     Superseded,
@@ -35,18 +36,17 @@ class ScriptedSink(Sink[NoConfig]):
     name = "scripted-sink"
     config_class = NoConfig
 
-    def __init__(self, script: Callable[[Batch], int | None]) -> None:
+    def __init__(self, script: Callable[[Batch], int | ReplayFrom | None]) -> None:
         super().__init__(NoConfig())
         self.script = script
         self.written: list[bytes | None] = []
         self.writes = 0
 
-    async def write(self, batch: Batch) -> int | None:
+    async def write(self, batch: Batch) -> int | ReplayFrom | None:
         self.writes += 1
         held = self.script(batch)
-        self.written += (
-            batch.values if held is None else [v for v, o in zip(batch.values, batch.offsets, strict=True) if o >= held]
-        )
+        start = held.offset if isinstance(held, ReplayFrom) else held or 0
+        self.written += [v for v, o in zip(batch.values, batch.offsets, strict=True) if o >= start]
         return held
 
 
@@ -62,14 +62,14 @@ class Observer:
 
     durable_values: list[bytes | None] = attrs.field(factory=list)
     settled: int = 0
-    ends: list[int | None] = attrs.field(factory=list)
+    ends: list[int | ReplayFrom | None] = attrs.field(factory=list)
     retries: list[Exception] = attrs.field(factory=list)
     gone: set[TopicPartition] = attrs.field(factory=set)
 
-    def durable(self, part: Batch, *, settled: int, next_offset: int | None = None) -> None:
+    def durable(self, part: Batch, *, settled: int, held: int | ReplayFrom | None = None) -> None:
         self.durable_values += part.values
         self.settled += settled
-        self.ends.append(next_offset)
+        self.ends.append(held)
 
     def retrying(self, error: Exception | None) -> None:
         if error:
@@ -233,6 +233,28 @@ async def test_an_object_that_holds_more_is_reported_with_its_end() -> None:
     observer = Observer()
     await delivery(RoutingSink(lambda _: 20)).deliver(make_batch(VALUES, first_offset=10), observer)
     assert observer.ends == [20]
+
+
+async def test_where_a_replay_would_have_to_begin_is_reported() -> None:
+    """The batch is durable as a whole; what may be committed of it is for others to say."""
+    observer = Observer()
+    await delivery(RoutingSink(lambda _: ReplayFrom(4))).deliver(make_batch(VALUES, first_offset=10), observer)
+    assert observer.settled == 5
+    assert observer.ends == [ReplayFrom(4)]
+
+
+async def test_what_the_last_part_of_the_rest_was_answered_counts_after_a_rejection() -> None:
+    """The rest of a batch with dead letters may reach over the end of one object into the next."""
+    answers: list[int | ReplayFrom] = [12, ReplayFrom(12)]
+
+    def script(batch: Batch) -> int | ReplayFrom:
+        reject_bad(batch)
+        return answers.pop(0)
+
+    observer = Observer()
+    await delivery(RoutingSink(script), Graveyard()).deliver(make_batch([b"a", b"B", b"c"], first_offset=10), observer)
+    assert observer.durable_values == [b"a", b"c"]
+    assert observer.ends == [ReplayFrom(12)]
 
 
 async def test_an_end_beyond_the_batch_is_passed_on_after_a_rejection() -> None:

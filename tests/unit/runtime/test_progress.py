@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamhouse_connect import Committed
+from streamhouse_connect import Committed, ReplayFrom
 from streamhouse_connect.runtime.progress import MAX_METADATA, PartitionProgress
 
 
@@ -72,6 +72,36 @@ def test_a_foreign_commit_means_no_marks() -> None:
     for text in ("", "hello", "AQ", "AYCA", "////", "AQGA", "é"):
         progress = PartitionProgress.restored(7, Committed(7, text), topic_id="t")
         assert progress.marks == {}
+
+
+def test_a_commit_goes_no_further_than_where_a_replay_has_to_begin() -> None:
+    """Nor does the mark of the path; other paths have theirs, and the path has it once its end is known."""
+    progress = PartitionProgress(position=100)
+    progress.wrote("a", 20, 10)
+    progress.delivered("a", range(20, 30), ReplayFrom(20))
+    progress.delivered("a", range(30, 40), ReplayFrom(20))
+    progress.wrote("b", 90, 1)
+    commit = progress.next_commit(None, marked=True)
+    restored = PartitionProgress.restored(20, commit, topic_id="")
+    assert commit.offset == 20
+    assert (restored.mark("a"), restored.mark("b"), restored.processed) == (0, 90, 11)
+    progress.delivered("a", range(40, 45), 45)
+    after = progress.next_commit(60, marked=True)
+    assert (after.offset, PartitionProgress.processed_of(after)) == (60, 36)
+
+
+def test_records_below_where_a_replay_has_to_begin_are_sure() -> None:
+    """A write may reach over the end of one object, which is known, into another one, whose end is not."""
+    progress = PartitionProgress(position=100)
+    progress.delivered("a", range(20, 30), ReplayFrom(20))
+    progress.delivered("a", range(30, 40), ReplayFrom(36))
+    commit = progress.next_commit(None, marked=True)
+    assert (commit.offset, PartitionProgress.processed_of(commit)) == (36, 16)
+
+
+def test_nothing_is_committed_beyond_what_was_read() -> None:
+    """A write that outlives its partition's assignment may be of another topic of that name."""
+    assert PartitionProgress(position=3).next_commit(5, marked=False).offset == 3
 
 
 def test_a_start_without_a_commit_is_no_news() -> None:

@@ -13,7 +13,7 @@ This module knows nothing of brokers or offsets to commit; it tells its observer
 from __future__ import annotations
 
 from bisect import bisect_left
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import attrs
 
@@ -26,16 +26,18 @@ if TYPE_CHECKING:
 
     from streamhouse_connect.records import TopicPartition
     from streamhouse_connect.runtime.retries import Backoff
-    from streamhouse_connect.sinks import Sink
+    from streamhouse_connect.sinks import ReplayFrom, Sink
 
 __all__ = ["Delivery", "DeliveryObserver"]
+
+T = TypeVar("T")
 
 
 class DeliveryObserver(Protocol):
     """Is told how the delivery of one batch goes on; parts become durable from the front of the batch to its end."""
 
-    def durable(self, part: Batch, *, settled: int, next_offset: int | None = None) -> None:
-        """The next `settled` records need no more care; those in `part` are at the destination, up to `next_offset`."""
+    def durable(self, part: Batch, *, settled: int, held: int | ReplayFrom | None = None) -> None:
+        """The next `settled` records need no more care; those in `part` are at the destination, as `write` answered."""
 
     def retrying(self, error: Exception | None) -> None:
         """The destination does not take records now; None: it does again."""
@@ -81,10 +83,10 @@ class Delivery:
             else:
                 parts += self._account(part, held, observer)
 
-    def _account(self, part: Batch, held: int | None, observer: DeliveryObserver) -> list[Batch]:
+    def _account(self, part: Batch, held: int | ReplayFrom | None, observer: DeliveryObserver) -> list[Batch]:
         """Report what a successful write made durable and return what it left."""
-        if held is None or self.sink.batching is Batching.MIXED or held > part.offsets[-1]:
-            observer.durable(part, settled=len(part), next_offset=held)
+        if not isinstance(held, int) or self.sink.batching is Batching.MIXED or held > part.offsets[-1]:
+            observer.durable(part, settled=len(part), held=held)
             return []
 
         done = bisect_left(part.offsets, held)
@@ -93,7 +95,7 @@ class Delivery:
             message = f"{self.sink.name} answered offset {held}, which is not beyond {part.offsets[0]}, where the batch begins"
             raise FatalError(message)
 
-        observer.durable(part[:done], settled=done, next_offset=held)
+        observer.durable(part[:done], settled=done, held=held)
         return [part[done:]]
 
     async def _reject(self, part: Batch, error: RejectedRecords, observer: DeliveryObserver) -> None:
@@ -118,7 +120,7 @@ class Delivery:
             await self.deliver(rest, collected)
 
         written = Batch.concat(collected.parts) if collected.parts else part.select([])
-        observer.durable(written, settled=len(part), next_offset=collected.next_offset)
+        observer.durable(written, settled=len(part), held=collected.held)
 
     async def _deliver_before(self, part: Batch, error: RejectedRecords, observer: DeliveryObserver) -> None:
         first, reason = next(iter(error.reasons.items()))
@@ -135,7 +137,7 @@ class Delivery:
         )
         raise FatalError(message) from error
 
-    async def _retried(self, act: Callable[[], Awaitable[int | None]], observer: DeliveryObserver) -> int | None:
+    async def _retried(self, act: Callable[[], Awaitable[T]], observer: DeliveryObserver) -> T:
         attempt = 0
 
         while True:
@@ -159,11 +161,11 @@ class _Collected:
 
     observer: DeliveryObserver
     parts: list[Batch] = attrs.field(factory=list)
-    next_offset: int | None = None
+    held: int | ReplayFrom | None = None
 
-    def durable(self, part: Batch, *, settled: int, next_offset: int | None = None) -> None:  # noqa: ARG002 - the whole part is settled later
+    def durable(self, part: Batch, *, settled: int, held: int | ReplayFrom | None = None) -> None:  # noqa: ARG002 - the whole part is settled later
         self.parts.append(part)
-        self.next_offset = next_offset
+        self.held = held
 
     def retrying(self, error: Exception | None) -> None:
         self.observer.retrying(error)

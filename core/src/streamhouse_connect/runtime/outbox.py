@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from streamhouse_connect.runtime.batching import Batcher, Flight, Lane
     from streamhouse_connect.runtime.delivery import Delivery
     from streamhouse_connect.runtime.observer import TaskObserver
-    from streamhouse_connect.sinks import Sink
+    from streamhouse_connect.sinks import ReplayFrom, Sink
 
 __all__ = ["Outbox"]
 
@@ -259,20 +259,19 @@ class Outbox:
         self.failure = self.failure or error
         self.wake.set()
 
-    def flown(self, flight: Flight, part: Batch, settled: int, next_offset: int | None) -> None:
+    def flown(self, flight: Flight, part: Batch, settled: int, held: int | ReplayFrom | None) -> None:
         """Note what a flight has made durable."""
         for span in part.spans:
             progress = self.progress.get(span.tp)
 
             if progress is not None and span.start < span.stop:
-                end = part.offsets[span.stop - 1] + 1
-                progress.wrote(part.path, max(end, next_offset or 0), span.stop - span.start)
+                progress.delivered(part.path, part.offsets[span.start : span.stop], held)
 
         self.batcher.settle(flight, settled)
         lane: Lane = flight.lane
 
-        if next_offset is not None and self.sink.batching is Batching.PER_ROUTE:
-            self.batcher.drop_below(lane, next_offset)
+        if isinstance(held, int) and self.sink.batching is Batching.PER_ROUTE:
+            self.batcher.drop_below(lane, held)
 
         self.observer.wrote(len(part))
         self._dirty.set()
@@ -294,8 +293,8 @@ class _FlightObserver:
     outbox: Outbox
     flight: Flight
 
-    def durable(self, part: Batch, *, settled: int, next_offset: int | None = None) -> None:
-        self.outbox.flown(self.flight, part, settled, next_offset)
+    def durable(self, part: Batch, *, settled: int, held: int | ReplayFrom | None = None) -> None:
+        self.outbox.flown(self.flight, part, settled, held)
 
     def retrying(self, error: Exception | None) -> None:
         self.outbox.held_up(self.flight, error)

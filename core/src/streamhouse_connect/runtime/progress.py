@@ -4,18 +4,26 @@ Terms as in the delivery algorithm: *C* the committed offset, *M[p]* the mark of
 is durable. A record at offset o of path p is skipped when o < M.get(p, C). The marks above C are committed with it, as
 text: version, a tag of the topic's id, the number of records processed, and for each mark the path's 64-bit hash and its
 distance from C. The tag tells a commit apart that was made in another topic of that name, which is gone; version 1 had none.
+
+Both *C* and the marks stand where objects begin or end. Where the sink can't tell yet how far an object reaches
+(`ReplayFrom`), neither moves beyond its start, and its records are not counted as processed.
 """
 
 from __future__ import annotations
 
 import base64
+from bisect import bisect_left
 from functools import lru_cache
 from hashlib import blake2b
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import attrs
 
 from streamhouse_connect.brokers import Committed
+from streamhouse_connect.sinks import ReplayFrom
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 __all__ = ["MAX_METADATA", "PartitionProgress"]
 
@@ -42,6 +50,7 @@ class PartitionProgress:
     marks: dict[int, int] = attrs.field(factory=dict)
     written: bool = False
     """Whether anything was written since the last commit."""
+    _replays: dict[int, _Replay] = attrs.field(factory=dict, init=False)
     _start: int = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
@@ -64,16 +73,34 @@ class PartitionProgress:
     def wrote(self, path: str, next_offset: int, records: int) -> None:
         """Note that a path's records are durable up to an offset."""
         key = _path_hash(path)
+        replay = self._replays.pop(key, None)
         self.marks[key] = max(next_offset, self.marks.get(key, 0))
-        self.processed += records
+        self.processed += records + (replay.records if replay is not None else 0)
         self.written = True
+
+    def delivered(self, path: str, offsets: Sequence[int], held: int | ReplayFrom | None) -> None:
+        """Note that these records of a path are at the destination, as a write was answered."""
+        if not isinstance(held, ReplayFrom):
+            self.wrote(path, max(offsets[-1] + 1, held or 0), len(offsets))
+            return
+
+        sure = bisect_left(offsets, held.offset)
+        replay = self._replays.get(_path_hash(path))
+
+        if sure or (replay is not None and replay.start != held.offset):
+            self.wrote(path, held.offset, sure)
+            replay = None
+
+        records = replay.records if replay is not None else 0
+        self._replays[_path_hash(path)] = _Replay(held.offset, records + len(offsets) - sure)
 
     def next_commit(self, lowest: int | None, *, marked: bool) -> Committed:
         """Return what is to be committed when `lowest` is the lowest offset that is not durable (None: all read are).
 
         `marked` says whether the sink routes, so that records above the offset may be durable and have to be marked.
         """
-        offset = self.position if lowest is None else lowest
+        replays = (replay.start for replay in self._replays.values())
+        offset = min(self.position if lowest is None else lowest, self.position, *replays)
         ahead = {key: mark for key, mark in self.marks.items() if mark > offset}
         return Committed(offset, _encode(self.topic_id, self.processed, offset, ahead if marked else {}))
 
@@ -98,6 +125,14 @@ class PartitionProgress:
     def was_made_in(committed: Committed, topic_id: str) -> bool:
         """Tell whether a commit is about the topic of this id, as far as it says what it is about."""
         return _decode(committed).tag in (b"", _tag(topic_id))
+
+
+@attrs.frozen
+class _Replay:
+    """A path that a restart has to show from `start` on, of which so many records were shown since."""
+
+    start: int
+    records: int
 
 
 @lru_cache(maxsize=4096)
