@@ -46,6 +46,10 @@ class Observer:
     def superseded(self, partitions: Collection[TopicPartition]) -> None:
         raise AssertionError(partitions)
 
+    def dropped(self, part: Batch) -> Collection[TopicPartition]:
+        assert part.spans
+        return ()
+
 
 @attrs.define
 class Route:
