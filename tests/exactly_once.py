@@ -152,7 +152,7 @@ async def scenario(place: Place, runs: list[dict[str, Any]], seed: int, records:
     zombies: list[Worker] = []
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("streamhouse_connect.runtime.outbox._COMMIT_INTERVAL", 0.001)
+        patch.setattr("streamhouse_connect.runtime.commits._COMMIT_INTERVAL", 0.001)
 
         for run in runs:
             chance = Chance(random.Random(source.random()), run["effects"], run["lost"])

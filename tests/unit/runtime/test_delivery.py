@@ -65,6 +65,7 @@ class Observer:
     ends: list[int | ReplayFrom | None] = attrs.field(factory=list)
     retries: list[Exception] = attrs.field(factory=list)
     gone: set[TopicPartition] = attrs.field(factory=set)
+    lost: set[TopicPartition] = attrs.field(factory=set)
 
     def durable(self, part: Batch, *, settled: int, held: int | ReplayFrom | None = None) -> None:
         self.durable_values += part.values
@@ -77,6 +78,9 @@ class Observer:
 
     def superseded(self, partitions: Any) -> None:
         self.gone |= set(partitions)
+
+    def dropped(self, part: Batch) -> set[TopicPartition]:
+        return {span.tp for span in part.spans} & self.lost
 
 
 @attrs.define

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any, cast
 
 import attrs
 import pytest
@@ -53,7 +52,6 @@ def outbox(sink: SlowSink, records: int) -> Outbox:
     """Make an outbox in which so many records wait, each a batch of its own."""
     made = Outbox(
         sink=sink,
-        consumer=cast("Any", None),  # a flush commits nothing
         batcher=Batcher(Limits(1, 1 << 20, 5.0, 1, 1)),
         delivery=Delivery(sink, None, Backoff(1, 1, lambda: 0.5), asyncio.sleep),
         observer=TaskObserver(),

@@ -19,7 +19,7 @@ from streamhouse_connect.records import Batch
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
-    from streamhouse_connect.records import TopicPartition
+    from streamhouse_connect.records import Span, TopicPartition
 
 __all__ = ["Batcher", "Flight", "Lane", "Limits"]
 
@@ -39,10 +39,24 @@ class Limits:
 
 @attrs.define(eq=False)
 class Flight:
-    """A batch being written; `batch` shrinks from its front as parts of it become durable."""
+    """A batch being written; `batch` shrinks from its front as parts of it become durable.
+
+    What is in it of `dropped` partitions is not ours any more: it is not held, and whatever becomes of it is not counted.
+    """
 
     batch: Batch
     lane: Lane
+    dropped: set[TopicPartition] = attrs.field(factory=set)
+
+    @property
+    def partitions(self) -> frozenset[TopicPartition]:
+        """The partitions that something in it is held of."""
+        return frozenset(span.tp for span in self.batch.spans) - self.dropped
+
+    @property
+    def is_dropped(self) -> bool:
+        """Whether nothing of it is ours any more."""
+        return len(self.dropped) > 0 and not self.partitions
 
 
 @attrs.define(eq=False)
@@ -56,12 +70,13 @@ class Lane:
     nbytes: int = 0
     since: float = 0.0
 
-    def outstanding(self) -> Iterator[Batch]:
+    def outstanding(self) -> Iterator[tuple[Batch, Span]]:
         """Yield what is not durable yet, in order."""
         for flight in self.flights:
-            yield flight.batch
+            yield from ((flight.batch, span) for span in flight.batch.spans if span.tp not in flight.dropped)
 
-        yield from self.pieces
+        for piece in self.pieces:
+            yield from ((piece, span) for span in piece.spans)
 
 
 @attrs.define(eq=False)
@@ -77,9 +92,8 @@ class Batcher:
         found: Counter[TopicPartition] = Counter()
 
         for lane in self.lanes.values():
-            for batch in lane.outstanding():
-                for span in batch.spans:
-                    found[span.tp] += batch.nbytes * (span.stop - span.start) // (len(batch) or 1)
+            for batch, span in lane.outstanding():
+                found[span.tp] += batch.nbytes * (span.stop - span.start) // (len(batch) or 1)
 
         return found
 
@@ -161,7 +175,7 @@ class Batcher:
         flight.batch = flight.batch[records:]
 
     def land(self, flight: Flight) -> None:
-        """Forget a flight; what it has not settled is no longer held."""
+        """Forget a flight; what it has not settled is not held any more."""
         lane = flight.lane
         lane.flights.remove(flight)
         self.flights -= 1
@@ -186,8 +200,11 @@ class Batcher:
         return dropped
 
     def drop(self, partitions: Collection[TopicPartition]) -> None:
-        """Drop all that waits of these partitions."""
+        """Drop all that waits of these partitions, and hold what is in flight no longer."""
         for key, lane in list(self.lanes.items()):
+            for flight in lane.flights:
+                flight.dropped.update(flight.partitions.intersection(partitions))
+
             lane.pieces = deque(part for piece in lane.pieces for part in _without(piece, partitions))
             lane.nbytes = sum(piece.nbytes for piece in lane.pieces)
             lane.records = sum(map(len, lane.pieces))
@@ -196,13 +213,15 @@ class Batcher:
                 del self.lanes[key]
 
     def lowest(self, tp: TopicPartition) -> int | None:
-        """Return the lowest offset of a partition that is not durable yet; None if all that was read is."""
+        """Return the lowest offset of a partition that is not durable yet; None if all that was read is.
+
+        In a MIXED lane it counts from what was read, tombstones included, which needs no look at the records.
+        """
         offsets = (
-            batch.offsets[span.start]
+            span.first_offset if key[0] is None else batch.offsets[span.start]
             for key, lane in self.lanes.items()
             if key[0] in (None, tp)
-            for batch in lane.outstanding()
-            for span in batch.spans
+            for batch, span in lane.outstanding()
             if span.tp == tp and span.start < span.stop
         )
         return min(offsets, default=None)

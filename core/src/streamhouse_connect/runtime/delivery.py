@@ -5,7 +5,7 @@ What the sink raises decides:
     RetriableError    the same part again, after a backoff, for ever
     RejectedBatch     the part is halved until the culprit is known
     RejectedRecords   dead letters first, then the rest; or, with tolerance none, what is before them, then failure
-    Superseded        the part without the partitions that are somebody else's
+    Superseded        the part without the partitions that are somebody else's; so too with those that we have lost meanwhile
 
 This module knows nothing of brokers or offsets to commit; it tells its observer what has become durable.
 """
@@ -45,6 +45,9 @@ class DeliveryObserver(Protocol):
     def superseded(self, partitions: Collection[TopicPartition]) -> None:
         """Another task owns these partitions."""
 
+    def dropped(self, part: Batch) -> Collection[TopicPartition]:
+        """Return the partitions of the part that are not ours any more."""
+
 
 @attrs.frozen
 class Delivery:
@@ -68,7 +71,7 @@ class Delivery:
             part = parts.pop()
 
             try:
-                held = await self._retried(lambda part=part: self.sink.write(part), observer)  # type: ignore[misc]  # bound
+                held = await self._retried(lambda part=part: self._write(part, observer), observer.retrying)  # type: ignore[misc]  # bound
             except RejectedBatch as error:
                 if len(part) > 1:
                     parts += [part[len(part) // 2 :], part[: len(part) // 2]]
@@ -82,6 +85,12 @@ class Delivery:
                 parts += reversed(_other_spans(part, error.partitions))
             else:
                 parts += self._account(part, held, observer)
+
+    async def _write(self, part: Batch, observer: DeliveryObserver) -> int | ReplayFrom | None:
+        if dropped := observer.dropped(part):
+            raise Superseded(dropped)
+
+        return await self.sink.write(part)
 
     def _account(self, part: Batch, held: int | ReplayFrom | None, observer: DeliveryObserver) -> list[Batch]:
         """Report what a successful write made durable and return what it left."""
@@ -109,8 +118,7 @@ class Delivery:
             await self._deliver_before(part, error, observer)
             return
 
-        dead_letters = self.dead_letters
-        await self._retried(lambda: dead_letters(part, error.reasons), observer)
+        await self.bury(part, error.reasons, observer.retrying)
         rest = part.select([index for index in range(len(part)) if index not in error.reasons])
         collected = _Collected(observer)
 
@@ -137,17 +145,23 @@ class Delivery:
         )
         raise FatalError(message) from error
 
-    async def _retried(self, act: Callable[[], Awaitable[T]], observer: DeliveryObserver) -> T:
+    async def bury(self, part: Batch, reasons: Mapping[int, str], retrying: Callable[[Exception | None], None]) -> None:
+        """Return when these records of a part are dead letters; there must be a way to make them."""
+        dead_letters = self.dead_letters
+        assert dead_letters is not None
+        await self._retried(lambda: dead_letters(part, reasons), retrying)
+
+    async def _retried(self, act: Callable[[], Awaitable[T]], retrying: Callable[[Exception | None], None]) -> T:
         attempt = 0
 
         while True:
             try:
                 result = await act()
             except (RetriableError, ConnectionError, TimeoutError) as error:
-                observer.retrying(error)
+                retrying(error)
                 at_least = error.retry_after if isinstance(error, RetriableError) else None
             else:
-                observer.retrying(None)
+                retrying(None)
                 return result
 
             # Outside the except block: the error's frames hold what was being written.
@@ -172,6 +186,9 @@ class _Collected:
 
     def superseded(self, partitions: Collection[TopicPartition]) -> None:
         self.observer.superseded(partitions)
+
+    def dropped(self, part: Batch) -> Collection[TopicPartition]:
+        return self.observer.dropped(part)
 
 
 def _other_spans(part: Batch, partitions: Collection[TopicPartition]) -> list[Batch]:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import attrs
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from streamhouse_connect.records import TopicPartition
     from streamhouse_connect.runtime.progress import PartitionProgress
 
-__all__ = ["TaskObserver"]
+__all__ = ["TaskObserver", "Troubles"]
 
 
 class TaskObserver:
@@ -39,3 +41,23 @@ class TaskObserver:
 
     def noted(self, note: str) -> None:
         """Something is odd, though not wrong."""
+
+
+@attrs.define
+class Troubles:
+    """What holds delivery up at the moment; the observer is told that it goes on when nothing does any more."""
+
+    observer: TaskObserver
+    _open: set[object] = attrs.field(factory=set, init=False)
+
+    def note(self, what: object, error: Exception | None) -> None:
+        """Note that something goes wrong, or that it has come right."""
+        if error is not None:
+            self._open.add(what)
+            self.observer.delivering(error)
+
+        elif what in self._open:
+            self._open.remove(what)
+
+            if not self._open:
+                self.observer.delivering(None)

@@ -1,35 +1,32 @@
-"""The outbox: what a task has read and not yet committed. It launches flights, notes what they made durable, and commits.
+"""The outbox: what a task has read and not yet delivered. It launches flights and notes what they made durable.
 
-It knows nothing of polling or rebalances; the task feeds it.
+It knows nothing of polling, rebalances or commits; the task feeds it. A partition is ours from `start` to `drop`; should it come
+again, what an earlier flight of it does is nothing to us.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import math
 from typing import TYPE_CHECKING, Any, Final
 
 import attrs
 
-from streamhouse_connect.errors import RetriableError
 from streamhouse_connect.runtime.memory import Throttle
-from streamhouse_connect.runtime.progress import MAX_METADATA, PartitionProgress
+from streamhouse_connect.runtime.observer import Troubles
 from streamhouse_connect.sinks import Batching
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
 
-    from streamhouse_connect.brokers import Committed, Consumer
     from streamhouse_connect.records import Batch, TopicPartition
-    from streamhouse_connect.runtime.batching import Batcher, Flight, Lane
+    from streamhouse_connect.runtime.batching import Batcher, Flight
     from streamhouse_connect.runtime.delivery import Delivery
     from streamhouse_connect.runtime.observer import TaskObserver
+    from streamhouse_connect.runtime.progress import PartitionProgress
     from streamhouse_connect.sinks import ReplayFrom, Sink
 
 __all__ = ["Outbox"]
-
-_COMMIT_INTERVAL: Final = 0.1
 
 _LANDING_SECONDS: Final = 5.0
 """The end of a flush, or its second half if that is shorter, in which nothing is launched any more."""
@@ -37,25 +34,35 @@ _LANDING_SECONDS: Final = 5.0
 
 @attrs.define(eq=False)
 class Outbox:
-    """Buffers, flights and commits of one run. `wake` is set whenever something has happened that the task must see."""
+    """Buffers and flights of one run.
+
+    `wake` is set whenever something has happened that the task must see, `dirty` when there may be something to commit.
+    """
 
     sink: Sink[Any]
-    consumer: Consumer
     batcher: Batcher
     delivery: Delivery
     observer: TaskObserver
     clock: Callable[[], float]
     wake: asyncio.Event
-    throttle: Throttle = attrs.field(factory=Throttle)
+    dirty: asyncio.Event = attrs.field(factory=asyncio.Event)
     progress: dict[TopicPartition, PartitionProgress] = attrs.field(factory=dict)
     superseded: set[TopicPartition] = attrs.field(factory=set)
+    """Partitions that another task had, or has, by what the destination says; the task has to find out."""
+    refused: set[TopicPartition] = attrs.field(factory=set)
+    """The same, by what the broker says to a commit."""
+    throttle: Throttle = attrs.field(factory=Throttle)
+    troubles: Troubles = attrs.field(init=False)
     failure: BaseException | None = None
+    deadline: float = math.inf
+    """The time at which every flush ends."""
     _over: bool = attrs.field(default=False, init=False)
     _flights: dict[asyncio.Task[None], Flight] = attrs.field(factory=dict, init=False)
-    _retrying: set[int] = attrs.field(factory=set, init=False)
-    _flushing: frozenset[TopicPartition] = attrs.field(default=frozenset(), init=False)
-    _dirty: asyncio.Event = attrs.field(factory=asyncio.Event, init=False)
-    _commit_lock: asyncio.Lock = attrs.field(factory=asyncio.Lock, init=False)
+    _flushes: list[frozenset[TopicPartition]] = attrs.field(factory=list, init=False)
+    _hurried: frozenset[TopicPartition] = attrs.field(default=frozenset(), init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self.troubles = Troubles(self.observer)
 
     def start(self, tp: TopicPartition, progress: PartitionProgress) -> None:
         """Take up a partition."""
@@ -73,32 +80,27 @@ class Outbox:
                 self.batcher.add((None, "") if mixed else (span.tp, path), part, now)
 
         self.progress[span.tp].position = span.next_offset
-        self._dirty.set()
+        self.dirty.set()
 
     def launch(self) -> None:
         """Start every flight that is due and that there is room for."""
+        flushing = self._hurried.union(*self._flushes)
+
         while self._goes_on and (
-            lane := self.batcher.due(self.clock(), flush=self._flushing, crowding=self.throttle.crowding)
+            lane := self.batcher.due(self.clock(), flush=flushing, crowding=self.throttle.crowding)
         ):
             flight = self.batcher.take(lane, self.clock())
             task = asyncio.create_task(self._fly(flight))
             self._flights[task] = flight
 
-        if self._flushing and not any(lane.pieces for lane in self.batcher.lanes.values()):
-            self._flushing = frozenset()
+        if self._hurried and not any(lane.pieces for lane in self.batcher.lanes.values()):
+            self._hurried = frozenset()
 
-    def restrain(self, bound: int) -> int:
-        """Pause and resume partitions, so that about `bound` bytes are held; return how many may come."""
+    def restrain(self, bound: int) -> tuple[Collection[TopicPartition], Collection[TopicPartition], int]:
+        """Return which partitions to pause and resume, so that about `bound` bytes are held, and how many may come."""
         held = self.batcher.held()
         pause, resume = self.throttle.update(held, self.progress, bound)
-
-        if pause:
-            self.consumer.pause(pause)
-
-        if resume:
-            self.consumer.resume(resume)
-
-        return bound - sum(held.values())
+        return pause, resume, bound - sum(held.values())
 
     @property
     def _goes_on(self) -> bool:
@@ -110,7 +112,7 @@ class Outbox:
 
     def flush_soon(self) -> None:
         """Have what waits now written without waiting for fuller batches."""
-        self._flushing = frozenset(self.progress)
+        self._hurried = frozenset(self.progress)
         self.wake.set()
 
     async def flush(self, partitions: Collection[TopicPartition], within: float) -> None:
@@ -118,22 +120,24 @@ class Outbox:
 
         What still waits near the end is not begun: a write that is cut off may have happened, and would be repeated.
         """
-        deadline = self.clock() + within
-        last_launch = deadline - min(within / 2, _LANDING_SECONDS)
-        self._flushing = frozenset(partitions)
+        partitions = frozenset(partitions)
+        deadline = min(self.clock() + within, self.deadline)
+        last_launch = deadline - min((deadline - self.clock()) / 2, _LANDING_SECONDS)
+        self._flushes.append(partitions)
 
-        while self._goes_on and any(self.batcher.lowest(tp) is not None for tp in partitions):
-            now = self.clock()
+        try:
+            while self._goes_on and any(self.batcher.lowest(tp) is not None for tp in partitions):
+                now = self.clock()
 
-            if now < last_launch:
-                self.launch()
+                if now < last_launch:
+                    self.launch()
 
-            if now >= deadline or not self._flights:
-                break
+                if now >= deadline or not self._flights:
+                    return
 
-            await asyncio.wait(self._flights, timeout=deadline - now, return_when=asyncio.FIRST_COMPLETED)
-
-        self._flushing = frozenset()
+                await asyncio.wait(self._flights, timeout=deadline - now, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            self._flushes.remove(partitions)
 
     async def abandon(self, within: float = 0.0) -> None:
         """End the run: all flights, those that do not end by themselves within so many seconds by force.
@@ -154,82 +158,22 @@ class Outbox:
             await asyncio.wait(flights, timeout=1.0)
 
     def drop(self, partitions: Collection[TopicPartition]) -> None:
-        """Forget partitions and what waits of them."""
-        for task, flight in self._flights.items():
-            if flight.lane.key[0] in partitions:
-                task.cancel()
-
+        """Forget partitions and what waits of them. A flight that holds others' records too goes on, for them."""
         self.batcher.drop(partitions)
         self.throttle.forget(partitions)
+        self.superseded.difference_update(partitions)
+        self.refused.difference_update(partitions)
+
+        for task, flight in self._flights.items():
+            if flight.is_dropped and task is not asyncio.current_task():
+                task.cancel()
 
         for tp in partitions:
             self.progress.pop(tp, None)
 
         self.observer.progressed(self.progress)
 
-    async def commit_forever(self) -> None:
-        """Commit whenever there is something to commit, until cancelled."""
-        failing = False
-
-        while True:
-            await self._dirty.wait()
-            self._dirty.clear()
-
-            try:
-                await self.commit()
-
-                if failing:
-                    failing = False
-                    self.observer.delivering(None)
-            except (RetriableError, ConnectionError, TimeoutError) as error:
-                failing = True
-                self.observer.delivering(error)
-                self._dirty.set()
-            except Exception as error:  # noqa: BLE001 - the run fails with it
-                self.fail(error)
-                return
-
-            await asyncio.sleep(_COMMIT_INTERVAL)
-
-    async def commit(self) -> None:
-        """Commit what is durable and not committed yet."""
-        async with self._commit_lock:
-            due = self._due_commits()
-
-            if not due:
-                return
-
-            idle = {tp: commit.offset for tp, commit in due.items() if not self.progress[tp].written}
-
-            for tp in due:
-                self.progress[tp].written = False
-
-            if idle:
-                await self.sink.skip(idle)
-
-            await self.consumer.commit(due)
-
-            for tp, commit in due.items():
-                if tp in self.progress:
-                    self.progress[tp].has_committed(commit)
-
-            self.observer.progressed(self.progress)
-
-    def _due_commits(self) -> dict[TopicPartition, Committed]:
-        due = {}
-
-        for tp, progress in self.progress.items():
-            commit = progress.next_commit(self.batcher.lowest(tp), marked=self.sink.batching is Batching.PER_ROUTE)
-
-            if len(commit.metadata) > MAX_METADATA:
-                self._hurry(tp)
-
-            elif progress.is_news(commit):
-                due[tp] = commit
-
-        return due
-
-    def _hurry(self, tp: TopicPartition) -> None:
+    def hurry(self, tp: TopicPartition) -> None:
         """Make the lane that holds a partition's offset back due at once."""
         lane = self.batcher.holding_back(tp)
 
@@ -238,54 +182,65 @@ class Outbox:
             self.wake.set()
 
     async def _fly(self, flight: Flight) -> None:
+        has_landed = False
+
         try:
             await self.delivery.deliver(flight.batch, _FlightObserver(self, flight))
+            has_landed = True
         except Exception as error:  # noqa: BLE001 - the run fails with it, and what was not settled is not committed
-            self.fail(error)
-        else:
-            self.batcher.land(flight)
+            if not flight.is_dropped:
+                self.fail(error)
         finally:
-            self._retrying.discard(id(flight))
-            task = asyncio.current_task()
+            self.troubles.note(id(flight), None)
 
-            with contextlib.suppress(KeyError):
-                del self._flights[task]  # type: ignore[arg-type]  # it runs as a task
+            if has_landed or flight.is_dropped:
+                self.batcher.land(flight)
 
-            self._dirty.set()
+            self._flights.pop(asyncio.current_task())  # type: ignore[arg-type]  # it runs as a task
+            self.dirty.set()
             self.wake.set()
 
-    def fail(self, error: Exception) -> None:
+    def fail(self, error: BaseException) -> None:
         """Note the first error; nothing is launched any more."""
         self.failure = self.failure or error
         self.wake.set()
 
     def flown(self, flight: Flight, part: Batch, settled: int, held: int | ReplayFrom | None) -> None:
         """Note what a flight has made durable."""
-        for span in part.spans:
-            progress = self.progress.get(span.tp)
+        is_routed = self.sink.batching is Batching.PER_ROUTE
 
-            if progress is not None and span.start < span.stop:
+        for span in part.spans:
+            progress = None if span.tp in flight.dropped else self.progress.get(span.tp)
+
+            if progress is None or span.start == span.stop:
+                continue
+
+            if is_routed:
                 progress.delivered(part.path, part.offsets[span.start : span.stop], held)
+            else:
+                progress.wrote(part.path, 0, span.stop - span.start)
 
         self.batcher.settle(flight, settled)
-        lane: Lane = flight.lane
 
-        if isinstance(held, int) and self.sink.batching is Batching.PER_ROUTE:
-            self.batcher.drop_below(lane, held)
+        if isinstance(held, int) and is_routed and not flight.is_dropped:
+            self.batcher.drop_below(flight.lane, held)
 
         self.observer.wrote(len(part))
-        self._dirty.set()
+        self.dirty.set()
 
-    def held_up(self, flight: Flight, error: Exception | None) -> None:
-        """Note that a flight is being retried, or that it is no more."""
-        if error is not None:
-            self._retrying.add(id(flight))
-            self.observer.delivering(error)
-        elif id(flight) in self._retrying:
-            self._retrying.remove(id(flight))
+    def give_up(self, partitions: Collection[TopicPartition]) -> None:
+        """Note that the destination says that these partitions are somebody else's, though they were assigned to us."""
+        self._drop_for_now(partitions, self.superseded)
 
-            if not self._retrying:
-                self.observer.delivering(None)
+    def refuse(self, partitions: Collection[TopicPartition]) -> None:
+        """Note that the broker refused a commit of these partitions because they are somebody else's."""
+        self._drop_for_now(partitions, self.refused)
+
+    def _drop_for_now(self, partitions: Collection[TopicPartition], noted: set[TopicPartition]) -> None:
+        if ours := [tp for tp in partitions if tp in self.progress]:
+            self.drop(ours)
+            noted.update(ours)
+            self.wake.set()
 
 
 @attrs.frozen
@@ -297,8 +252,10 @@ class _FlightObserver:
         self.outbox.flown(self.flight, part, settled, held)
 
     def retrying(self, error: Exception | None) -> None:
-        self.outbox.held_up(self.flight, error)
+        self.outbox.troubles.note(id(self.flight), error)
 
     def superseded(self, partitions: Collection[TopicPartition]) -> None:
-        self.outbox.superseded.update(partitions)
-        self.outbox.wake.set()
+        self.outbox.give_up([tp for tp in partitions if tp not in self.flight.dropped])
+
+    def dropped(self, part: Batch) -> Collection[TopicPartition]:
+        return self.flight.dropped.intersection(span.tp for span in part.spans)

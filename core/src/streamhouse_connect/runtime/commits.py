@@ -1,0 +1,120 @@
+"""Commits what is durable, and nothing of a partition that is not ours any more."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any, Final
+
+import attrs
+
+from streamhouse_connect.errors import RetriableError, Superseded
+from streamhouse_connect.runtime.progress import MAX_METADATA
+from streamhouse_connect.sinks import Batching
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+
+    from streamhouse_connect.brokers import Committed, Consumer
+    from streamhouse_connect.records import TopicPartition
+    from streamhouse_connect.runtime.outbox import Outbox
+    from streamhouse_connect.runtime.progress import PartitionProgress
+    from streamhouse_connect.sinks import Sink
+
+__all__ = ["Committer"]
+
+_COMMIT_INTERVAL: Final = 0.1
+
+
+@attrs.define(eq=False)
+class Committer:
+    """Commits for one run of a task, one commit at a time."""
+
+    sink: Sink[Any]
+    consumer: Consumer
+    outbox: Outbox
+    _lock: asyncio.Lock = attrs.field(factory=asyncio.Lock, init=False)
+
+    async def run(self) -> None:
+        """Commit whenever there is something to commit, until cancelled."""
+        while True:
+            await self.outbox.dirty.wait()
+            self.outbox.dirty.clear()
+
+            try:
+                await self.commit()
+                self.outbox.troubles.note(self, None)
+            except (RetriableError, ConnectionError, TimeoutError) as error:
+                self.outbox.troubles.note(self, error)
+                self.outbox.dirty.set()
+            except Exception as error:  # noqa: BLE001 - the run fails with it
+                self.outbox.fail(error)
+                return
+
+            await asyncio.sleep(_COMMIT_INTERVAL)
+
+    async def commit(self, partitions: Collection[TopicPartition] | None = None) -> None:
+        """Commit what is durable and not committed yet, of these partitions or of all.
+
+        Partitions whose commit is refused because they are somebody else's are dropped; that is no failure.
+        """
+        async with self._lock:
+            while due := self._due(partitions):
+                try:
+                    await self._commit(due)
+                    return
+                except Superseded as error:
+                    if due.keys().isdisjoint(error.partitions):
+                        raise
+
+                    self.outbox.refuse(error.partitions)
+
+    async def _commit(self, due: Mapping[TopicPartition, Committed]) -> None:
+        held = {tp: self.outbox.progress[tp] for tp in due}
+        idle = {tp: commit.offset for tp, commit in due.items() if not held[tp].written}
+
+        for progress in held.values():
+            progress.written = False
+
+        if idle:
+            await self._skip(idle)
+
+        due = {tp: commit for tp, commit in due.items() if self._is_held(tp, held)}
+
+        if not due:
+            return
+
+        await self.consumer.commit(due)
+
+        for tp, commit in due.items():
+            if self._is_held(tp, held):
+                held[tp].has_committed(commit)
+
+        self.outbox.observer.progressed(self.outbox.progress)
+
+    async def _skip(self, offsets: Mapping[TopicPartition, int]) -> None:
+        try:
+            await self.sink.skip(offsets)
+        except Superseded as error:
+            self.outbox.give_up(error.partitions)
+
+    def _is_held(self, tp: TopicPartition, held: Mapping[TopicPartition, PartitionProgress]) -> bool:
+        """Tell whether a partition was not taken from us, nor given again, meanwhile."""
+        return self.outbox.progress.get(tp) is held[tp]
+
+    def _due(self, partitions: Collection[TopicPartition] | None) -> dict[TopicPartition, Committed]:
+        due = {}
+
+        for tp, progress in self.outbox.progress.items():
+            if partitions is not None and tp not in partitions:
+                continue
+
+            lowest = self.outbox.batcher.lowest(tp)
+            commit = progress.next_commit(lowest, marked=self.sink.batching is Batching.PER_ROUTE)
+
+            if len(commit.metadata) > MAX_METADATA:
+                self.outbox.hurry(tp)
+
+            elif progress.is_news(commit):
+                due[tp] = commit
+
+        return due
