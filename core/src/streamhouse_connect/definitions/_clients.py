@@ -48,7 +48,8 @@ class Complaints:
 
     def explain(self, error: KafkaError | None = None) -> str:
         """Return what is known of why the brokers do not answer, as they should have with `error`."""
-        found = self.last or error
+        is_mute = error is None or error.code() == KafkaError._TIMED_OUT  # noqa: SLF001 - the same
+        found = self.last or (None if is_mute else error)
         return found.str().rstrip(".") if found else "the brokers do not answer in time"
 
 

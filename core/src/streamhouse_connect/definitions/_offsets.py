@@ -6,7 +6,7 @@ from concurrent.futures import Future
 from time import monotonic, sleep
 from typing import TYPE_CHECKING, Any, Final
 
-from confluent_kafka import OFFSET_END, IsolationLevel, KafkaException, TopicPartition
+from confluent_kafka import OFFSET_END, OFFSET_INVALID, IsolationLevel, KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import OffsetSpec  # type: ignore[attr-defined]  # no `as` there
 
 if TYPE_CHECKING:
@@ -24,19 +24,7 @@ def ask_end(admin: AdminClient, topic: str, *, timeout: float) -> Future[int]:
 
     The future fails with a `KafkaException`.
     """
-    place = TopicPartition(topic, 0)
-    found: Future[int] = Future()
-
-    def answer(asked: Future[Any]) -> None:
-        error = asked.exception()
-
-        if error is None:
-            found.set_result(asked.result().offset)
-        else:
-            found.set_exception(error)
-
-    _ask(admin, {place: OffsetSpec.latest()}, timeout)[place].add_done_callback(answer)  # type: ignore[no-untyped-call]  # it takes nothing
-    return found
+    return _ask(admin, [TopicPartition(topic, 0)], OffsetSpec.latest(), timeout)[0]  # type: ignore[no-untyped-call]  # it takes nothing
 
 
 def end(admin: AdminClient, topic: str, *, deadline: float) -> int:
@@ -62,24 +50,48 @@ def since(admin: AdminClient, topic: str, time_ms: int, *, deadline: float) -> l
     while True:
         try:
             partitions = admin.list_topics(topic, timeout=deadline - monotonic()).topics[topic].partitions
-            spec = OffsetSpec.for_timestamp(time_ms)
-            asked = _ask(admin, {TopicPartition(topic, each): spec for each in partitions}, deadline - monotonic())
-            found = {place.partition: future.result().offset for place, future in asked.items()}
+            places = [TopicPartition(topic, partition) for partition in partitions]
+            timeout = deadline - monotonic()
+            ends = _ask(admin, places, OffsetSpec.latest(), timeout)  # type: ignore[no-untyped-call]  # it takes nothing
+            offsets = _ask(admin, places, OffsetSpec.for_timestamp(time_ms), timeout)
+            found = {partition: (offsets[partition].result(), ends[partition].result()) for partition in partitions}
         except KafkaException:
             if monotonic() >= deadline:
                 raise
         else:
             return [
-                TopicPartition(topic, each, offset if offset >= 0 else OFFSET_END) for each, offset in found.items()
+                TopicPartition(topic, partition, last if first == OFFSET_END else first)
+                for partition, (first, last) in found.items()
             ]
 
         sleep(_PAUSE_SECONDS)
 
 
 def _ask(
-    admin: AdminClient, specs: Mapping[TopicPartition, OffsetSpec], timeout: float
-) -> Mapping[TopicPartition, Future[Any]]:
-    answers: Mapping[TopicPartition, Future[Any]] = admin.list_offsets(
-        dict(specs), request_timeout=max(0.001, timeout), isolation_level=IsolationLevel.READ_COMMITTED
+    admin: AdminClient, places: list[TopicPartition], spec: OffsetSpec, timeout: float
+) -> Mapping[int, Future[int]]:
+    """Ask for an offset in each place; by partition."""
+    asked: Mapping[TopicPartition, Future[Any]] = admin.list_offsets(
+        dict.fromkeys(places, spec),
+        request_timeout=max(0.001, timeout),
+        isolation_level=IsolationLevel.READ_COMMITTED,
     )
-    return answers
+    return {place.partition: _offset(answer) for place, answer in asked.items()}
+
+
+def _offset(asked: Future[Any]) -> Future[int]:
+    """Return the offset that is asked for. Where a broker hangs, the library answers with none instead of an error."""
+    found: Future[int] = Future()
+
+    def answer(asked: Future[Any]) -> None:
+        error = asked.exception()
+
+        if error is not None:
+            found.set_exception(error)
+        elif asked.result().offset == OFFSET_INVALID:
+            found.set_exception(KafkaException(KafkaError(KafkaError._TIMED_OUT)))  # noqa: SLF001 - librdkafka's name
+        else:
+            found.set_result(asked.result().offset)
+
+    asked.add_done_callback(answer)
+    return found

@@ -162,7 +162,8 @@ class Reader:
             return condition()
 
     def _run(self) -> None:
-        look_at, asked, expected_end = monotonic() + _LOOK_SECONDS, None, 0
+        asked: Future[int] | None = None
+        asked_at, expected_end = monotonic(), 0
 
         while not self._is_closing:
             first = self._consumer.poll(_POLL_SECONDS)
@@ -170,12 +171,11 @@ class Reader:
             if first is not None:
                 self._take([first, *self._consumer.consume(_AT_ONCE, 0)])
 
-            if asked is None and monotonic() >= look_at:
-                look_at = monotonic() + _LOOK_SECONDS
-                asked = _offsets.ask_end(self._admin, self._configs, timeout=_LOOK_TIMEOUT)
-
             if asked is not None and asked.done():
                 expected_end, asked = self._look(asked, expected_end), None
+
+            elif asked is None and monotonic() > asked_at + _LOOK_SECONDS:
+                asked, asked_at = _offsets.ask_end(self._admin, self._configs, timeout=_LOOK_TIMEOUT), monotonic()
 
     def _look(self, asked: Future[int], expected_end: int) -> int:
         """Find out whether the view is current, or was a moment ago, and return up to where it has to be next time."""
