@@ -170,7 +170,7 @@ class Sink(ABC, Generic[C]):
         """Note progress made without a write: everything was filtered or dead-lettered. For sinks that keep offsets."""
 
     async def release(self, partitions: Collection[TopicPartition]) -> None:
-        """Forget what is known about partitions that were revoked or lost."""
+        """Forget what is known about partitions that were revoked or lost; a write under way may still hold some of theirs."""
 
     async def reset(self, offsets: Mapping[TopicPartition, int | None]) -> None:
         """Take over offsets that an operator altered while the connector was stopped; None deletes."""

@@ -303,3 +303,20 @@ async def test_the_others_partitions_are_written_when_some_are_superseded() -> N
     await delivery(sink).deliver(batch, observer)
     assert sink.written == [b"b"]
     assert observer.gone == {lost}
+
+
+async def test_what_is_not_ours_any_more_is_not_offered_again() -> None:
+    """A partition that was lost while a batch waited to be written again is left out of it."""
+    batch = Batch.concat([make_batch([b"a"], partition=0), make_batch([b"b"], partition=1)])
+    observer = Observer()
+    failures = [RetriableError("down")]
+
+    def script(_: Batch) -> None:
+        if failures:
+            observer.lost.add(TopicPartition("orders", 0))
+            raise failures.pop()
+
+    sink = ScriptedSink(script)
+    await delivery(sink).deliver(batch, observer)
+    assert sink.written == [b"b"]
+    assert observer.durable_values == [b"b"]
