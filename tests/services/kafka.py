@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import ClassVar, Final, Self
 
 import attrs
+from confluent_kafka import TopicPartition
 from confluent_kafka.admin import AdminClient
-from confluent_kafka.cimpl import NewTopic  # confluent_kafka.admin has it too, but not for type checkers
+from confluent_kafka.cimpl import NewPartitions, NewTopic  # confluent_kafka.admin has it too, but not for type checkers
 
 from services.accounts import cache_directory
 from services.base import Service, ServiceUnavailableError
@@ -158,6 +159,16 @@ class Kafka(Service):
         if names:
             for deleted in admin.delete_topics(names).values():
                 deleted.result(_TOPIC_SECONDS)
+
+    def delete_records(self, topic: str, *, before: int) -> None:
+        """Delete the records of partition 0 below an offset."""
+        admin, place = self.admin(), TopicPartition(topic, 0, before)
+        admin.delete_records([place])[place].result(_TOPIC_SECONDS)
+
+    def add_partitions(self, topic: str, count: int) -> None:
+        """Have a topic grow to so many partitions."""
+        admin = self.admin()
+        admin.create_partitions([NewPartitions(topic, count)])[topic].result(_TOPIC_SECONDS)
 
     def delete_everything(self) -> None:
         """Delete all topics and groups."""
