@@ -2,11 +2,14 @@
 
 import asyncio
 import time
+from collections.abc import Callable
+from contextlib import suppress
 
 import pytest
 
 from fakes import until
 from integration.definitions.conftest import Group
+from services import Kafka, Service
 from streamhouse_connect import RetriableError
 from streamhouse_connect.testing.definitions import make_definition
 
@@ -74,3 +77,29 @@ async def test_closing_does_not_wait_for_brokers(lonely_group: Group) -> None:
     await store.close()
 
     assert time.monotonic() - started < 5
+
+
+async def test_definitions_outlive_a_broker(start_service: Callable[[Service], None]) -> None:
+    """They are on several brokers if there are several; while one is down, all goes on."""
+    settings = {"transaction.state.log.replication.factor": 2, "offsets.topic.replication.factor": 2}
+    first = Kafka(settings)
+    start_service(first)
+    second = Kafka(settings, joins=first)
+    start_service(second)
+    group = Group("group", first)
+
+    async with group.store() as store:
+        topics = first.admin().list_topics(timeout=10).topics
+        created = await store.create(make_definition("a"))
+        second.kill()
+
+        assert [len(topics[name].partitions[0].replicas) for name in (group.configs, group.status)] == [2, 2]
+        assert await store.all() == [created]
+        await until(lambda: store.stale is None, within=20)
+
+        for _ in range(6):  # of 5 s each
+            with suppress(RetriableError):
+                await store.replace(created)
+                break
+
+        assert [definition.version for definition in await store.all()] == [2]

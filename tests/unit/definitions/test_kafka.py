@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from streamhouse_connect import FatalError, KafkaDefinitionStore, RetriableError
+from streamhouse_connect import ConfigError, FatalError, KafkaDefinitionStore, RetriableError
 from streamhouse_connect.definitions import _session
 
 NOBODY = "127.0.0.1:1"
@@ -30,6 +30,13 @@ def test_without_the_client_library_it_says_what_to_install(monkeypatch: pytest.
 
     with pytest.raises(FatalError, match=r"needs confluent-kafka: pip install \"streamhouse-connect\[kafka\]\""):
         KafkaDefinitionStore(NOBODY)
+
+
+@pytest.mark.parametrize("group", ["", "a b", "a/b", "ä", "a" * 241])
+def test_a_group_has_to_make_topics(group: str) -> None:
+    """Its topics begin with its name, and topics may not have any."""
+    with pytest.raises(ConfigError, match="group has to have 1 to 240 letters"):
+        KafkaDefinitionStore(NOBODY, group=group)
 
 
 async def test_what_is_closed_says_so() -> None:

@@ -42,6 +42,7 @@ _STATUS: Final = msgspec.json.Decoder(StatusKey)
 _POLL_SECONDS: Final = 0.1
 _LOOK_SECONDS: Final = 1.0
 _LOOK_TIMEOUT: Final = 2.0
+_BEAR_SECONDS: Final = 2.5
 _AT_ONCE: Final = 1000
 
 
@@ -65,6 +66,7 @@ class Reader:
         self._status = status
         self._reports = reports
         self._clock = clock
+        self._looked_at = monotonic()
         self._thread = threading.Thread(target=self._run, name=f"{configs} reader", daemon=True)
         self._moved = threading.Condition()
         self._is_closing = False
@@ -182,8 +184,12 @@ class Reader:
         try:
             end = asked.result()
         except KafkaException as error:
-            self._note(f"cannot read {self._configs}: {self._complaints.explain(cause(error))}")
+            if monotonic() > self._looked_at + _BEAR_SECONDS:  # partitions change their leaders now and then
+                self._note(f"cannot read {self._configs}: {self._complaints.explain(cause(error))}")
+
             return expected_end
+
+        self._looked_at = monotonic()
 
         is_behind = self._position < min(expected_end, end)
         self._note(f"{self._configs} is not read to its end: {self._complaints.explain()}" if is_behind else None)

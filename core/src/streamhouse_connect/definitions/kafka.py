@@ -10,16 +10,17 @@ a store is opened.
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 from functools import partial
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, ClassVar, TypeVar
+from typing import TYPE_CHECKING, ClassVar, Final, TypeVar
 
 from streamhouse_connect.definitions import _writes, codec
 from streamhouse_connect.definitions._changes import Changes
 from streamhouse_connect.definitions._reports import StatusKey
 from streamhouse_connect.definitions.interface import Definition, DefinitionStore
-from streamhouse_connect.errors import FatalError
+from streamhouse_connect.errors import ConfigError, FatalError, Problem
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping
@@ -32,6 +33,8 @@ __all__ = ["KafkaDefinitionStore"]
 
 R = TypeVar("R")
 
+_GROUP: Final = re.compile(r"[a-zA-Z0-9._-]{1,240}")
+
 
 class KafkaDefinitionStore(DefinitionStore):
     """Keeps definitions in topics that begin with `group`, made if they are missing, on as many brokers as there are, up to three.
@@ -41,6 +44,7 @@ class KafkaDefinitionStore(DefinitionStore):
     librdkafka's. `clock` tells when a worker was heard of last.
 
     :raises FatalError: if the client library is not installed.
+    :raises ConfigError: if the name of the group cannot be part of a topic's.
     """
 
     durable: ClassVar[bool] = True
@@ -57,6 +61,9 @@ class KafkaDefinitionStore(DefinitionStore):
             raise FatalError(
                 'the Kafka definition store needs confluent-kafka: pip install "streamhouse-connect[kafka]"'
             )
+
+        if not _GROUP.fullmatch(group):
+            raise ConfigError([Problem("group", "has to have 1 to 240 letters, digits, dots, underscores and hyphens")])
 
         self.group = group
         self._properties = {**(properties or {}), "bootstrap.servers": bootstrap_servers}
