@@ -121,7 +121,7 @@ class FencedWriter:
     def _run(self) -> None:
         while True:
             try:
-                job = self._jobs.get(timeout=_KEEP_SECONDS if self._producer else None)
+                job = self._jobs.get(timeout=None if self._producer is None else _KEEP_SECONDS)
             except queue.Empty:
                 self._producer = None
                 continue
@@ -137,7 +137,7 @@ class FencedWriter:
         failed_at, reason = self._out_of_reach
 
         if job.given_at < failed_at:  # it was waiting behind one that has waited long enough for both
-            job.future.set_exception(RetriableError(reason))
+            job.future.set_exception(RetriableError(f"not tried, as the write before it has failed: {reason}"))
             return
 
         try:
