@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Collection, Iterable, Mapping
-from typing import ClassVar
 
 import attrs
 
@@ -38,7 +37,7 @@ class Group:
 class SharedMemoryBroker(MemoryBroker):
     """Splits the partitions of a group evenly; workers may share it: it is open until its process ends."""
 
-    shares_partitions: ClassVar[bool] = True
+    shares_partitions = True
 
     def __init__(self) -> None:
         super().__init__()

@@ -5,7 +5,7 @@ from typing import ClassVar
 import pytest
 
 from services import Kafka
-from streamhouse_connect import Broker, KafkaBroker
+from streamhouse_connect import Broker, KafkaBroker, MemoryDefinitionStore
 from streamhouse_connect.testing.brokers import BrokerConformance
 
 
@@ -17,3 +17,11 @@ class TestKafka(BrokerConformance):
     def broker(self, kafka_server: Kafka) -> Broker:
         kafka_server.delete_everything()
         return KafkaBroker(kafka_server.bootstrap)
+
+
+class TestKafkaWithoutGroups(TestKafka):
+    @pytest.fixture
+    def broker(self, kafka_server: Kafka) -> Broker:
+        kafka_server.delete_everything()
+        properties = {"consumer.assignment": "manual"}
+        return KafkaBroker(kafka_server.bootstrap, properties=properties, offsets=MemoryDefinitionStore())

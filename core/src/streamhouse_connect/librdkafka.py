@@ -29,7 +29,7 @@ __all__ = ["ACCESS", "AT_END", "MISPLACED", "NOT_OURS", "NO_TOPIC", "cause", "cl
 _LOG: Final = logging.getLogger(__name__)
 _DEFAULTS: Final = {
     "allow.auto.create.topics": "false",
-    "log_level": "4",
+    "log_level": "2",  # each attempt to connect would be logged; clients tell of errors in their own way
     "reconnect.backoff.max.ms": "2000",
     "socket.connection.setup.timeout.ms": "5000",
     "socket.keepalive.enable": "true",

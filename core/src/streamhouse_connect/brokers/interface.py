@@ -126,7 +126,7 @@ class Broker(ABC):
     """Holds topics. `async with` opens and closes it."""
 
     name: ClassVar[str]
-    shares_partitions: ClassVar[bool] = False
+    shares_partitions: bool = False
     """Whether the consumers of a group, in this process and in others, share its partitions; else the newest has all."""
 
     @abstractmethod

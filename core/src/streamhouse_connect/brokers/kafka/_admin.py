@@ -157,7 +157,12 @@ class Admin:
         found = {}
 
         for place, future in asked.items():
-            answer = await self._answer(future, f"find the offsets of {place.topic}-{place.partition}")
+            doing = f"find the offsets of {place.topic}-{place.partition}"
+            answer = await self._answer(future, doing)
+
+            if answer.offset < 0:  # a broker that hangs is no error to the library
+                raise RetriableError(f"cannot {doing}: the broker does not answer")
+
             found[TopicPartition(place.topic, place.partition)] = answer.offset
 
         return found

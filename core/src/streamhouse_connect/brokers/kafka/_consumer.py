@@ -22,13 +22,11 @@ from streamhouse_connect.brokers.kafka._places import Places
 from streamhouse_connect.brokers.kafka._properties import consumer_properties
 from streamhouse_connect.brokers.kafka._reads import Read, sort
 from streamhouse_connect.errors import FatalError, Superseded
-from streamhouse_connect.librdkafka import ACCESS, translate, translated
+from streamhouse_connect.librdkafka import translated
 from streamhouse_connect.records import TopicPartition
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Coroutine, Iterable, Mapping
-
-    from confluent_kafka import KafkaError
 
     from streamhouse_connect.brokers.interface import Committed, RebalanceListener
     from streamhouse_connect.brokers.kafka._watch import TopicWatch
@@ -66,7 +64,7 @@ class KafkaConsumer(Consumer):
         self._closed = False
         self._reading: asyncio.Future[Read] | None = None
         self._loop: asyncio.AbstractEventLoop
-        self._group = GroupClient(group, consumer_properties(properties, group, subscription), troubled=self._troubled)
+        self._group = GroupClient(group, consumer_properties(properties, group, subscription), denied=self._fail)
         self._places = Places(subscription, listener, self._group.watermarks)
 
     # --------------------------------------------------------------------------------------------- the contract
@@ -94,10 +92,13 @@ class KafkaConsumer(Consumer):
         foreign = offsets.keys() - ours.keys()
 
         if ours:
-            foreign |= await self._group.commit(ours)
+            foreign |= await self._commit(ours)
 
         if foreign:
             raise Superseded(foreign)
+
+    async def _commit(self, offsets: Mapping[TopicPartition, Committed]) -> set[TopicPartition]:
+        return await self._group.commit(offsets)
 
     def pause(self, partitions: Iterable[TopicPartition]) -> None:
         self._group.pause(self._places.pause(partitions))
@@ -125,9 +126,13 @@ class KafkaConsumer(Consumer):
             if self._reading is not None:
                 await asyncio.wait({self._reading})
 
+            await self._leave()
             await self._group.close()
         finally:
             self._on_closed(self)
+
+    async def _leave(self) -> None:
+        """Let go of what nobody will ask for."""
 
     def end(self) -> None:
         """Leave the group without telling the listener: the broker is closed. From any thread."""
@@ -186,7 +191,7 @@ class KafkaConsumer(Consumer):
         names = self._subscription.topics
 
         if self._subscription.pattern is not None:
-            names = tuple(name for name in sorted(self._watch.ids or ()) if self._subscription.includes(name))
+            names = tuple(name for name in sorted(self._watch.ids) if self._subscription.includes(name))
 
         if names and names != self._names:
             self._group.client.subscribe(
@@ -202,10 +207,8 @@ class KafkaConsumer(Consumer):
             self._failure = None
             raise failure
 
-    def _troubled(self, error: KafkaError) -> None:
-        """Take an error that belongs to no partition; the library goes on trying, which helps unless access is denied."""
-        if error.fatal() or error.code() in ACCESS:
-            self._failure = translate(error, f"read as the group {self.group!r}")
+    def _fail(self, error: Exception) -> None:
+        self._failure = self._failure or error
 
     # --------------------------------------------------------------------------------------------- rebalances
 
@@ -234,7 +237,7 @@ class KafkaConsumer(Consumer):
             self._group.thread.serve_until(future)
             return future.result()
         except Exception as error:  # noqa: BLE001 - the library can't be told
-            self._failure = self._failure or error
+            self._fail(error)
             return None
 
     async def _assigned(self, tps: list[TopicPartition]) -> dict[TopicPartition, int]:
@@ -248,7 +251,7 @@ class KafkaConsumer(Consumer):
 
     async def _follow_topics(self) -> None:
         """Begin anew with topics that were deleted and made again."""
-        if remade := self._places.remade(self._watch.ids or {}):
+        if remade := self._places.remade(self._watch.ids):
             await self._places.release(dict.fromkeys(remade))
             await self._assigned(remade)
             await self._move(remade)
@@ -268,7 +271,7 @@ class KafkaConsumer(Consumer):
         try:
             moved = await self._places.replace([tp for tp in misplaced if tp not in remade], self.group)
         except FatalError as error:
-            self._failure = self._failure or error
+            self._fail(error)
             return
 
         await self._move(moved)

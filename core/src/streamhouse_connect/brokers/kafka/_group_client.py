@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
@@ -12,7 +13,7 @@ from confluent_kafka import TopicPartition as Place
 
 from streamhouse_connect.brokers.interface import Committed
 from streamhouse_connect.brokers.kafka._client_thread import ClientThread
-from streamhouse_connect.librdkafka import NO_TOPIC, NOT_OURS, cause, client, translate, translated
+from streamhouse_connect.librdkafka import ACCESS, NO_TOPIC, NOT_OURS, cause, client, translate, translated
 from streamhouse_connect.records import TopicPartition
 
 if TYPE_CHECKING:
@@ -25,17 +26,20 @@ __all__ = ["GroupClient"]
 
 R = TypeVar("R")
 
+_LOG: Final = logging.getLogger(__name__)
 _REQUEST_SECONDS: Final = 10.0
 
 
 class GroupClient:
-    """`client` is for what runs in `thread` only."""
+    """`client` is for what runs in `thread` only. `denied` is told of what trying again does not help."""
 
-    def __init__(self, group: str, properties: Mapping[str, str], *, troubled: Callable[[KafkaError], None]) -> None:
+    def __init__(self, group: str, properties: Mapping[str, str], *, denied: Callable[[Exception], None]) -> None:
         self.group = group
+        self._denied = denied
+        self._trouble = ""
 
         with translated(f"read as the group {group!r}"):
-            self.client = Client(client({**properties, "error_cb": troubled}, consumes=True))
+            self.client = Client(client({**properties, "error_cb": self._troubled}, consumes=True))
 
         self.thread = ClientThread(f"kafka-consumer {group}")
 
@@ -118,3 +122,12 @@ class GroupClient:
         """The same, without waiting for long; from any thread."""
         self.thread.submit(self.client.close)
         self.thread.close()
+
+    def _troubled(self, error: KafkaError) -> None:
+        """Take an error that belongs to no partition; most of them the library gets over by itself."""
+        if (text := str(error)) != self._trouble:
+            self._trouble = text
+            _LOG.warning("consumer_troubled group=%s error=%s", self.group, text)
+
+        if error.fatal() or error.code() in ACCESS:
+            self._denied(translate(error, f"read as the group {self.group!r}"))

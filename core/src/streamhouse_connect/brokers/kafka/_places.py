@@ -54,6 +54,10 @@ class Places:
         """Tell whether the library does not know of the partition yet."""
         return self._held[tp].is_being_assigned
 
+    def topic_id(self, tp: TopicPartition) -> str:
+        """Return the id of the topic that the partition was taken up of."""
+        return self._held[tp].topic_id
+
     def position(self, tp: TopicPartition) -> int:
         """Return the offset behind what was handed out."""
         return self._held[tp].position or 0

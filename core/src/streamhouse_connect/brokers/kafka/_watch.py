@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from confluent_kafka import TopicCollection
 from confluent_kafka.admin import AdminClient
@@ -26,13 +26,14 @@ _TIMEOUT: Final = 5.0
 
 
 class TopicWatch:
-    """`ids` maps the topics that there are to their ids; None before the first look. Another look makes another mapping."""
+    """`ids` maps the topics that there are to their ids, `counts` to their partitions; a change makes other mappings."""
 
     def __init__(self, properties: Mapping[str, str]) -> None:
         with translated("use the broker's configuration"):
             self._client = AdminClient(client(properties))
 
-        self.ids: Mapping[str, str] | None = None
+        self.ids: Mapping[str, str] = {}
+        self.counts: Mapping[str, int] = {}
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
 
@@ -52,29 +53,33 @@ class TopicWatch:
     def _run(self) -> None:
         while not self._stop.is_set():
             try:
-                found = self.look()
+                found = self._describe(self._names())
             except Exception as error:  # noqa: BLE001 - whatever it is, the next look may succeed
                 _LOG.warning("topics_not_seen error=%s", error)
             else:
-                if found != self.ids:
-                    self.ids = found
+                self._see(found)
 
             self._stop.wait(_SECONDS)
 
-    def look(self, names: Collection[str] | None = None) -> dict[str, str]:
-        """Return the ids of these topics, or of all; blocks."""
-        if names is None:
-            listed = self._client.list_topics(timeout=_TIMEOUT).topics
-            names = [name for name, topic in listed.items() if topic.error is None and not name.startswith("__")]
+    def look(self, names: Collection[str]) -> dict[str, str]:
+        """Return the ids of those of these topics that there are; blocks."""
+        return {name: topic_id(description) for name, description in self._describe(names).items()}
 
+    def _see(self, found: Mapping[str, Any]) -> None:
+        counts = {name: len(description.partitions) for name, description in found.items()}
+        ids = {name: topic_id(description) for name, description in found.items()}
+
+        if (counts, ids) != (self.counts, self.ids):
+            self.counts, self.ids = counts, ids
+
+    def _names(self) -> list[str]:
+        listed = self._client.list_topics(timeout=_TIMEOUT).topics
+        return [name for name, topic in listed.items() if topic.error is None and not name.startswith("__")]
+
+    def _describe(self, names: Collection[str]) -> dict[str, Any]:
         if not names:
             return {}
 
         asked = self._client.describe_topics(TopicCollection(list(names)), request_timeout=_TIMEOUT)
-        found = {}
-
-        for name, future in asked.items():
-            if future.exception(_TIMEOUT) is None:  # else it is not there, or not any more
-                found[name] = topic_id(future.result())
-
-        return found
+        # One that fails is not there, or not any more.
+        return {name: future.result() for name, future in asked.items() if future.exception(_TIMEOUT) is None}

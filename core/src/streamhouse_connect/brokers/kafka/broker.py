@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, ClassVar, Final, TypeVar
 
 from streamhouse_connect.brokers._topics import check_topic, unknown_topic
 from streamhouse_connect.brokers.interface import Appended, Broker, Topic
+from streamhouse_connect.brokers.kafka._offsets import Offsets
 from streamhouse_connect.brokers.partitioning import KeyPartitioner, check_partitions
 from streamhouse_connect.columns import PlainColumns
-from streamhouse_connect.errors import FatalError, NotFoundError, RetriableError
+from streamhouse_connect.errors import ConfigError, FatalError, NotFoundError, Problem, RetriableError
 from streamhouse_connect.records import Batch, Span, TopicPartition
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from streamhouse_connect.brokers.interface import Committed, Consumer, NewRecords, RebalanceListener
     from streamhouse_connect.brokers.kafka._admin import Admin
     from streamhouse_connect.brokers.kafka._clients import Clients
+    from streamhouse_connect.brokers.kafka._offsets import StateKeeper
     from streamhouse_connect.brokers.subscription import Subscription
 
 __all__ = ["KafkaBroker"]
@@ -32,6 +34,7 @@ __all__ = ["KafkaBroker"]
 R = TypeVar("R")
 
 _NOTHING: Final = PlainColumns(values=(), keys=(), offsets=(), timestamps=(), headers=())
+_ASSIGNMENT: Final = "consumer.assignment"
 _GROUP_SECONDS: Final = 10.0
 _GROUP_LOOK_SECONDS: Final = 0.2
 
@@ -39,17 +42,28 @@ _GROUP_LOOK_SECONDS: Final = 0.2
 class KafkaBroker(Broker):
     """A cluster; `properties` are librdkafka's, for all clients: security, timeouts, and so on. They may hold secrets.
 
+    One more is ours: `consumer.assignment=manual` does without consumer groups. Then there is one worker, which reads all
+    partitions, and its offsets are kept in `offsets`, such as a definition store.
+
     :raises FatalError: if the client library is not installed.
+    :raises ConfigError: if `consumer.assignment` is something else, or lacks `offsets`.
     """
 
     name: ClassVar[str] = "kafka"
-    shares_partitions: ClassVar[bool] = True
 
-    def __init__(self, bootstrap_servers: str, *, properties: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        bootstrap_servers: str,
+        *,
+        properties: Mapping[str, str] | None = None,
+        offsets: StateKeeper | None = None,
+    ) -> None:
         if find_spec("confluent_kafka") is None:
             raise FatalError('the Kafka broker needs confluent-kafka: pip install "streamhouse-connect[kafka]"')
 
         self._properties = {**(properties or {}), "bootstrap.servers": bootstrap_servers}
+        self.shares_partitions = _is_group(self._properties.pop(_ASSIGNMENT, "group"), offsets)
+        self._offsets = Offsets(offsets) if offsets is not None and not self.shares_partitions else None
         self._partitioner = KeyPartitioner()
         self._spread = count()
         self._opened: Clients | None = None
@@ -58,7 +72,7 @@ class KafkaBroker(Broker):
         if self._opened is None:
             from streamhouse_connect.brokers.kafka._clients import Clients  # noqa: PLC0415 - takes the client library in
 
-            self._opened = await asyncio.to_thread(Clients, self._properties)
+            self._opened = await asyncio.to_thread(Clients, self._properties, self._offsets)
 
     async def close(self) -> None:
         opened, self._opened = self._opened, None
@@ -141,6 +155,10 @@ class KafkaBroker(Broker):
         return self._open.consumer(group, subscription, listener)
 
     async def committed(self, group: str) -> Mapping[TopicPartition, Committed]:
+        if self._offsets is not None:
+            topics = await self._admin.describe(await self._offsets.topics(group))
+            return await self._offsets.read(group, {name: topic.id for name, topic in topics.items()})
+
         return await self._admin.committed(group)
 
     async def delete_group(self, group: str) -> None:
@@ -148,6 +166,10 @@ class KafkaBroker(Broker):
 
         :raises RetriableError: if it keeps members.
         """
+        if self._offsets is not None:
+            await self._offsets.forget(group)
+            return
+
         deadline = asyncio.get_running_loop().time() + _GROUP_SECONDS
 
         while True:
@@ -176,3 +198,13 @@ class KafkaBroker(Broker):
 
     async def _run(self, act: Callable[[], R]) -> R:
         return await asyncio.get_running_loop().run_in_executor(self._open.threads, act)
+
+
+def _is_group(assignment: str, offsets: StateKeeper | None) -> bool:
+    if assignment not in ("group", "manual"):
+        raise ConfigError([Problem(_ASSIGNMENT, f"must be group or manual, but is {assignment!r}")])
+
+    if assignment == "manual" and offsets is None:
+        raise ConfigError([Problem(_ASSIGNMENT, "is manual, which needs a place for the offsets: a definition store")])
+
+    return assignment == "group"
