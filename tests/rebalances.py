@@ -49,6 +49,9 @@ class ScriptedConsumer(Consumer):
         self.paused: set[TopicPartition] = set()
         self.sought: list[tuple[TopicPartition, int | None]] = []
         self.polls = 0
+        self.step: asyncio.Future[list[Batch] | None] | None = None
+        self.is_cut_off = False
+        """Whether a step ends with its poll when that is cancelled; else it goes on."""
 
     async def poll(self, *, max_records: int, timeout: float) -> list[Batch]:
         self.polls += 1
@@ -58,11 +61,13 @@ class ScriptedConsumer(Consumer):
         except TimeoutError:
             return []
 
-        try:
-            return await step(self.listener) or []
-        finally:
+        def tell(_: object) -> None:
             if not done.done():
                 done.set_result(None)
+
+        self.step = asyncio.ensure_future(step(self.listener))
+        self.step.add_done_callback(tell)
+        return await (self.step if self.is_cut_off else asyncio.shield(self.step)) or []
 
     async def committed(self, partitions: Collection[TopicPartition]) -> Mapping[TopicPartition, Committed]:
         return {tp: self.stored[tp] for tp in partitions if tp in self.stored}
@@ -86,7 +91,9 @@ class ScriptedConsumer(Consumer):
         return offset or 0
 
     async def close(self) -> None:
-        """Nothing is let go of: the script says what is."""
+        """Let a step end; nothing is let go of but by the script."""
+        if self.step is not None:
+            await asyncio.wait({self.step})
 
 
 class ScriptedBroker(MemoryBroker):
@@ -120,6 +127,7 @@ class HeldUpSink(Sink[NoConfig]):
         self.begun: list[list[tuple[TopicPartition, int]]] = []
         self.written: list[tuple[TopicPartition, int]] = []
         self.fail: list[Exception] = []
+        self.when_cut_off: Exception | None = None
         self.fail_resume: Exception | None = None
         self.resumed: list[set[TopicPartition]] = []
         self.released: list[set[TopicPartition]] = []
@@ -137,9 +145,12 @@ class HeldUpSink(Sink[NoConfig]):
         records = [(record.tp, record.offset) for record in batch]
         self.begun.append(records)
 
-        while self.stuck & {tp for tp, _ in records}:
-            self.changed.clear()
-            await self.changed.wait()
+        try:
+            while self.stuck & {tp for tp, _ in records}:
+                self.changed.clear()
+                await self.changed.wait()
+        except asyncio.CancelledError as error:
+            raise self.when_cut_off or error from error
 
         if self.fail:
             raise self.fail.pop(0)

@@ -8,6 +8,7 @@ import pytest
 
 from rebalances import P0, P1, P2, covering, stage
 from streamhouse_connect import Batch, Batching, Committed, FatalError, RebalanceListener, RetriableError, Superseded
+from streamhouse_connect.runtime.progress import PartitionProgress
 from streamhouse_connect.testing import make_batch
 
 ROUTED, MIXED = Batching.PER_ROUTE, Batching.MIXED
@@ -134,7 +135,49 @@ async def test_a_partition_that_comes_again_owes_nothing_to_what_was_in_flight(b
         commits = [offset for commit in it.consumer.commits for tp, offset in commit.items() if tp == P0]
         assert min(commits) >= 40
         assert commits[-1] == 45
+        assert PartitionProgress.processed_of(it.consumer.stored[P0]) == 5
         assert it.sink.offsets(P0)[-5:] == list(range(40, 45))
+
+
+async def test_what_is_in_flight_for_nobody_holds_no_commit_back() -> None:
+    """A batch of several partitions still hangs when one of them, which was lost, has come again."""
+    async with stage(MIXED) as it:
+        it.sink.stuck = {P2}
+        await it.assign(P0, P1, P2)
+        await it.read((P0, 0, 4), (P1, 0, 4), (P2, 0, 2))
+        await it.until(lambda: it.sink.begun)
+        await it.lose(P0)
+        it.consumer.stored[P0] = Committed(40)
+        await it.assign(P0)
+        await it.read((P0, 40, 50))
+        await it.until(lambda: it.consumer.stored[P0].offset == 50)
+        assert P1 not in it.consumer.stored
+
+
+@BOTH
+async def test_a_partition_that_is_assigned_once_more_is_read_anew(batching: Batching) -> None:
+    """What was buffered of it is not written besides."""
+    async with stage(batching) as it:
+        await it.assign(P0)
+        await it.read((P0, 0, 3))
+        await it.assign(P0)
+        await it.read((P0, 0, 10))
+        await it.until(lambda: P0 in it.consumer.stored)
+        assert it.sink.offsets(P0) == list(range(10))
+
+
+@BOTH
+async def test_how_the_write_of_a_lost_partition_ends_is_nobodys_trouble(batching: Batching) -> None:
+    """Cut off, a client library may raise anything."""
+    async with stage(batching) as it:
+        it.sink.stuck = {P0}
+        it.sink.when_cut_off = ZeroDivisionError("cut off in the middle")
+        await it.assign(P0, P1)
+        await it.read((P0, 0, 10))
+        await it.until(lambda: it.sink.begun)
+        await it.lose(P0)
+        await it.read((P1, 0, 10))
+        await it.until(lambda: P1 in it.consumer.stored)
 
 
 async def test_a_write_that_hangs_for_a_lost_partition_keeps_no_place() -> None:
@@ -291,9 +334,11 @@ async def test_what_is_lost_while_a_commit_is_prepared_is_not_committed() -> Non
         assert it.consumer.commits == [{P1: 7}]
 
 
-async def test_a_stop_lets_a_revocation_end() -> None:
-    """What it flushes is committed, and no write is cut off."""
+@pytest.mark.parametrize("is_cut_off", [False, True])
+async def test_a_stop_lets_a_revocation_end(is_cut_off: bool) -> None:
+    """What it flushes is committed, and no write is cut off, whatever a cancelled poll means to the consumer."""
     async with stage(ROUTED, revoke_within=10.0) as it:
+        it.consumer.is_cut_off = is_cut_off
         it.sink.stuck = {P0}
         await it.assign(P0)
         await it.read((P0, 0, 3))
@@ -305,6 +350,7 @@ async def test_a_stop_lets_a_revocation_end() -> None:
         await stopping
         assert revoking.done()
         assert it.consumer.commits == [{P0: 3}]
+        assert it.sink.released == [{P0}]
 
 
 async def test_a_stop_does_not_wait_longer_for_a_revocation_than_it_may() -> None:
