@@ -427,6 +427,19 @@ async def test_secrets_are_taken_out_of_errors(worker: Worker, destination: Dest
     assert info.error == "login with ******** refused"
 
 
+async def test_an_error_that_is_no_unicode_can_be_shown(worker: Worker, destination: Destination) -> None:
+    """As one about a file whose name is none."""
+
+    def opening() -> None:
+        raise FatalError("cannot write out/\udcff")
+
+    destination.on_open = opening
+    await worker.create(body())
+
+    info = await reach(worker, State.FAILED)
+    assert info.error == "cannot write out/?"
+
+
 async def test_a_destination_that_weakens_the_guarantee_is_shown(worker: Worker, destination: Destination) -> None:
     """What the sink found out when it opened is what the status promises."""
     destination.weakened = "this store ignores conditional creates"

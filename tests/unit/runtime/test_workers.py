@@ -15,6 +15,7 @@ from stores import SharedDefinitionStore, SharedMemory
 from streamhouse_connect import (
     ConflictError,
     ConnectorInfo,
+    Definition,
     FatalError,
     NewRecords,
     NotFoundError,
@@ -107,7 +108,8 @@ async def test_a_pause_reaches_every_worker(cluster: Cluster) -> None:
     """And so does going on; what is asked of one worker may be asked of another."""
     await cluster.first.create(body(tasks_max=2))
     await cluster.seen(cluster.second, State.RUNNING, tasks=4)
-    await cluster.second.pause("c")
+    info = await cluster.second.pause("c")
+    assert (info.state, info.target) == (State.PAUSED, TargetState.PAUSED), "all have paused when it is answered"
     info = await cluster.seen(cluster.first, State.PAUSED, tasks=0)
     assert info.target is TargetState.PAUSED
     values = await cluster.produce(100)
@@ -323,3 +325,26 @@ async def test_missed_records_are_shown_by_every_worker(cluster: Cluster) -> Non
             each.missed for each in (await cluster.second.get("c")).partitions
         ] != [0, 7, 0, 0]:
             await asyncio.sleep(0.01)
+
+
+async def test_a_change_that_was_not_noticed_is_found(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A worker looks for itself every few seconds, and an accident at that does not end it."""
+    monkeypatch.setattr("streamhouse_connect.runtime.peers._REVIEW_SECONDS", 0.01)
+    store = SharedDefinitionStore(cluster.stores[0].shared)
+    everything = store.all
+    accidents = iter([RuntimeError("an accident")])
+
+    async def all_or_accident() -> list[Definition]:
+        if error := next(accidents, None):
+            raise error
+
+        return await everything()
+
+    async with Worker(cluster.broker, definitions=store, registry=cluster.destination.registry()) as third:
+        monkeypatch.setattr(store, "all", all_or_accident)
+        store.shared.listeners.clear()
+        await cluster.first.create(body())
+
+        async with asyncio.timeout(10):
+            while not await third.connectors():
+                await asyncio.sleep(0.01)

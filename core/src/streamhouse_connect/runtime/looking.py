@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import asyncio
+from contextlib import suppress
+from typing import TYPE_CHECKING, Final
 
 import attrs
 
@@ -28,6 +30,8 @@ if TYPE_CHECKING:
     from streamhouse_connect.runtime.sources import Seen
 
 __all__ = ["Lookout"]
+
+_LOOK_SECONDS: Final = 0.05
 
 
 @attrs.frozen
@@ -72,6 +76,13 @@ class Lookout:
         tasks = await self._tasks(running)
         return merge([task for own in tasks.values() for task in own])
 
+    async def wait_for_others(self, running: Running, state: State, *, within: float) -> None:
+        """Wait until all tasks of other workers are said to be in a state, for so many seconds at most."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(within):
+                while any(task.state is not state for task in await self._others(running)):  # noqa: ASYNC110 - they are elsewhere
+                    await asyncio.sleep(_LOOK_SECONDS)
+
     async def committed(self, running: Running) -> Mapping[TopicPartition, Committed]:
         """Return what is committed now."""
         if self.broker.shares_partitions:
@@ -94,6 +105,10 @@ class Lookout:
         reported = await self.definitions.reports(running.definition.name)
         theirs = {other: reports.decode(report) for other, report in sorted(reported.items()) if other != self.worker}
         return {self.worker: running.connector.tasks, **theirs}
+
+    async def _others(self, running: Running) -> list[Snapshot]:
+        tasks = await self._tasks(running)
+        return [task for worker, own in tasks.items() if worker != self.worker for task in own]
 
 
 def _infos(tasks: Mapping[str, Sequence[Snapshot]]) -> Iterator[TaskInfo]:

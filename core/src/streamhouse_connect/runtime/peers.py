@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
-from streamhouse_connect.errors import DeliveryError
 from streamhouse_connect.runtime import reports
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Coroutine
+    from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 
     from streamhouse_connect.definitions import Definition, DefinitionStore
     from streamhouse_connect.runtime.reconciler import Reconciler
@@ -45,8 +43,8 @@ class Peers:
 
         self._loops = [
             asyncio.create_task(self._follow(changes)),
-            asyncio.create_task(self._review_forever()),
-            asyncio.create_task(self._report_forever()),
+            asyncio.create_task(_forever(self._review, every=_REVIEW_SECONDS)),
+            asyncio.create_task(_forever(self.report, every=_REPORT_SECONDS)),
         ]
 
     async def stop(self) -> None:
@@ -93,14 +91,10 @@ class Peers:
         except Exception:
             log.exception("changes of definitions are not followed any more, but looked for every few seconds")
 
-    async def _review_forever(self) -> None:
+    async def _review(self) -> None:
         """Look for what was not noticed, or did not succeed."""
-        while True:
-            await asyncio.sleep(_REVIEW_SECONDS)
-
-            with suppress(DeliveryError):  # the next look may succeed
-                for name in await self._behind():
-                    self._spawn(self._catch_up(name))
+        for name in await self._behind():
+            self._spawn(self._catch_up(name))
 
     async def _behind(self) -> set[str]:
         defined = {
@@ -109,11 +103,6 @@ class Peers:
         running = {name: each.definition for name, each in self._reconciler.running.items()}
         known = {name: (definition.uid, definition.version) for name, definition in running.items()}
         return {name for name in {*defined, *known} if defined.get(name) != known.get(name)}
-
-    async def _report_forever(self) -> None:
-        while True:
-            await self.report()
-            await asyncio.sleep(_REPORT_SECONDS)
 
     async def _catch_up(self, name: str) -> None:
         try:
@@ -126,3 +115,14 @@ class Peers:
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+
+async def _forever(act: Callable[[], Awaitable[None]], *, every: float) -> None:
+    """Act again and again, so many seconds apart, whatever comes of it."""
+    while True:
+        await asyncio.sleep(every)
+
+        try:
+            await act()
+        except Exception:
+            log.exception("tried again in a while")

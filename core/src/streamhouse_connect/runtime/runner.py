@@ -210,8 +210,12 @@ class TaskRunner(TaskObserver):
 
     def _as_fault(self, state: State, error: BaseException) -> _Fault:
         expected = isinstance(error, DeliveryError | ConnectionError | TimeoutError)
-        trace = None if expected else self._redact("".join(traceback.format_exception(error)))
-        return _Fault(state, self._redact(_describe(error)), trace, opening=not self._opened)
+        trace = None if expected else self._shown("".join(traceback.format_exception(error)))
+        return _Fault(state, self._shown(_describe(error)), trace, opening=not self._opened)
+
+    def _shown(self, text: str) -> str:
+        """Take secrets out of a text, and what is no Unicode, such as a part of the name of a file."""
+        return self._redact(text).encode("utf-8", "replace").decode()
 
     def _report(self, state: State) -> None:
         self._state = state

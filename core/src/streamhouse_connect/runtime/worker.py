@@ -48,6 +48,9 @@ __all__ = ["Worker"]
 _NAMESPACE: Final = uuid.UUID("9f0b7d7e-0f5c-5d0a-8f57-0d8f2f1c6a55")
 _LOOK_SECONDS: Final = 0.02
 _SHARED_LOOK_SECONDS: Final = 0.2
+_OTHERS_SECONDS: Final = 1.0
+"""So long the answer to a pause waits for the other workers to say that they pause, too."""
+
 _TROUBLED: Final = frozenset({State.FAILED, State.DEGRADED, State.RETRYING})
 
 log = logging.getLogger(__name__)
@@ -278,6 +281,7 @@ class Worker:
             return now if now.target is target else attrs.evolve(now, target=target, updated_at=datetime.now(UTC))
 
         await self._editor.change(name, wanted, expected)
+        await self._lookout.wait_for_others(await self._find(name), State(target.value), within=_OTHERS_SECONDS)
         return await self._answer(name)
 
     async def _answer(self, name: str, warnings: tuple[str, ...] = ()) -> ConnectorInfo:
