@@ -12,6 +12,8 @@ from importlib.util import find_spec
 from itertools import count
 from typing import TYPE_CHECKING, ClassVar, Final, TypeVar
 
+import attrs
+
 from streamhouse_connect.brokers._topics import check_topic, unknown_topic
 from streamhouse_connect.brokers.interface import Appended, Broker, Topic
 from streamhouse_connect.brokers.kafka._offsets import Offsets
@@ -21,7 +23,7 @@ from streamhouse_connect.errors import ConfigError, FatalError, NotFoundError, P
 from streamhouse_connect.records import Batch, Span, TopicPartition
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
     from streamhouse_connect.brokers.interface import Committed, Consumer, NewRecords, RebalanceListener
     from streamhouse_connect.brokers.kafka._admin import Admin
@@ -43,7 +45,8 @@ class KafkaBroker(Broker):
     """A cluster; `properties` are librdkafka's, for all clients: security, timeouts, and so on. They may hold secrets.
 
     One more is ours: `consumer.assignment=manual` does without consumer groups. Then there is one worker, which reads all
-    partitions, and its offsets are kept in `offsets`, such as a definition store.
+    partitions, and its offsets are kept in `offsets`, such as a definition store. No list has the `hidden` topics in it, and no
+    pattern takes them in.
 
     :raises FatalError: if the client library is not installed.
     :raises ConfigError: if `consumer.assignment` is something else, or lacks `offsets`.
@@ -57,6 +60,7 @@ class KafkaBroker(Broker):
         *,
         properties: Mapping[str, str] | None = None,
         offsets: StateKeeper | None = None,
+        hidden: Collection[str] = (),
     ) -> None:
         if find_spec("confluent_kafka") is None:
             raise FatalError('the Kafka broker needs confluent-kafka: pip install "streamhouse-connect[kafka]"')
@@ -64,6 +68,7 @@ class KafkaBroker(Broker):
         self._properties = {**(properties or {}), "bootstrap.servers": bootstrap_servers}
         self.shares_partitions = _is_group(self._properties.pop(_ASSIGNMENT, "group"), offsets)
         self._offsets = Offsets(offsets) if offsets is not None and not self.shares_partitions else None
+        self._hidden = frozenset(hidden)
         self._partitioner = KeyPartitioner()
         self._spread = count()
         self._opened: Clients | None = None
@@ -92,7 +97,7 @@ class KafkaBroker(Broker):
 
     async def topics(self) -> list[Topic]:
         found = await self._admin.describe(list(await self._admin.names()))
-        return [found[name] for name in sorted(found)]
+        return [found[name] for name in sorted(found) if name not in self._hidden]
 
     async def topic(self, name: str) -> Topic:
         found = await self._admin.describe([name])
@@ -152,7 +157,8 @@ class KafkaBroker(Broker):
     # --------------------------------------------------------------------------------------------------- consumers
 
     def consumer(self, group: str, subscription: Subscription, listener: RebalanceListener) -> Consumer:
-        return self._open.consumer(group, subscription, listener)
+        visible = attrs.evolve(subscription, excluded=subscription.excluded | self._hidden)
+        return self._open.consumer(group, visible, listener)
 
     async def committed(self, group: str) -> Mapping[TopicPartition, Committed]:
         if self._offsets is not None:
