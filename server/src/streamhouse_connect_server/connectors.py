@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 from urllib.parse import quote
 
 import attrs
 
 from streamhouse_connect_server.bodies import parse_object, read_json
+from streamhouse_connect_server.privacy import PrivateTopics
 from streamhouse_connect_server.resources import resource
 from streamhouse_connect_server.responses import json_response, no_content
 from streamhouse_connect_server.schemas import ConnectorBody
 from streamhouse_connect_server.threads import off_loop
+from streamhouse_connect_server.versions import etag, expected_version
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Mapping
 
     from starlette.requests import Request
     from starlette.responses import Response
@@ -35,6 +37,7 @@ class Connectors:
 
     worker: Worker
     limits: Limits
+    private: PrivateTopics
 
     def routes(self) -> list[BaseRoute]:
         """List the paths."""
@@ -50,7 +53,7 @@ class Connectors:
             resource(f"{_PATH}/{{name}}", get=self.get, put=self.update, delete=self.delete),
             *(
                 resource(f"{_PATH}/{{name}}/{action}", post=handler, put=handler)
-                for action, handler in ((action, _acting(method)) for action, method in actions.items())
+                for action, handler in ((action, self._acting(method)) for action, method in actions.items())
             ),
         ]
 
@@ -60,30 +63,43 @@ class Connectors:
 
     async def get(self, request: Request) -> Response:
         """Answer with one connector."""
-        return json_response(ConnectorBody.of(await self.worker.get(request.path_params["name"])))
+        return _answer(await self.worker.get(request.path_params["name"]))
 
     async def create(self, request: Request) -> Response:
         """Make a connector."""
         info = await self.worker.create(await self._body(request))
-        location = f"{_PATH}/{quote(info.name, safe='')}"
-        return json_response(ConnectorBody.of(info), status=201, headers={"Location": location})
+        return _answer(info, status=201, headers={"Location": f"{_PATH}/{quote(info.name, safe='')}"})
 
     async def update(self, request: Request) -> Response:
         """Replace a connector's configuration."""
-        info = await self.worker.update(request.path_params["name"], await self._body(request))
-        return json_response(ConnectorBody.of(info))
+        name = request.path_params["name"]
+        body = await self._body(request)
+        expected = await expected_version(request, self.worker, name)
+        return _answer(await self.worker.update(name, body, expected_version=expected))
 
     async def delete(self, request: Request) -> Response:
         """Remove a connector and its committed offsets."""
-        await self.worker.delete(request.path_params["name"])
+        name = request.path_params["name"]
+        await self.worker.delete(name, expected_version=await expected_version(request, self.worker, name))
         return no_content()
 
+    def _acting(self, method: _Action) -> Handler:
+        async def act(request: Request) -> Response:
+            name = request.path_params["name"]
+            expected = await expected_version(request, self.worker, name)
+            return _answer(await method(name, expected_version=expected))
+
+        return act
+
     async def _body(self, request: Request) -> dict[str, object]:
-        return await off_loop(parse_object, await read_json(request, limit=self.limits.body_bytes))
+        body = await off_loop(parse_object, await read_json(request, limit=self.limits.body_bytes))
+        self.private.check_connector(body)
+        return body
 
 
-def _acting(method: Callable[[str], Awaitable[ConnectorInfo]]) -> Handler:
-    async def act(request: Request) -> Response:
-        return json_response(ConnectorBody.of(await method(request.path_params["name"])))
+class _Action(Protocol):
+    def __call__(self, name: str, /, *, expected_version: int | None) -> Awaitable[ConnectorInfo]: ...
 
-    return act
+
+def _answer(info: ConnectorInfo, *, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+    return json_response(ConnectorBody.of(info), status=status, headers={**etag(info.version), **(headers or {})})

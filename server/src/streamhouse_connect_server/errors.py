@@ -43,11 +43,13 @@ _STATUSES: Final[tuple[tuple[type[StreamHouseError], int], ...]] = (
     (PluginError, 400),  # the user chose the plugin, and can choose another
     (NotFoundError, 404),
     (ConflictError, 409),
-    (RetriableError, 503),
     (StreamHouseError, 500),
 )
 
 _CODES: Final = {404: "not_found", 405: "method_not_allowed"}
+_CHANGED: Final = "version_changed"
+_UNAVAILABLE: Final = "unavailable"
+_RETRY_AFTER: Final = 1.0
 
 
 @attrs.frozen
@@ -106,23 +108,39 @@ async def _on_request_error(_request: Request, exc: Exception) -> Response:
 
 async def _on_streamhouse_error(request: Request, exc: Exception) -> Response:
     assert isinstance(exc, StreamHouseError)
+
+    if isinstance(exc, RetriableError):
+        return _unavailable(request, str(exc), exc.retry_after)
+
     status = next(status for kind, status in _STATUSES if isinstance(exc, kind))
     problems = exc.problems if isinstance(exc, ConfigError) else ()
-    headers = {}
 
-    if isinstance(exc, RetriableError) and exc.retry_after is not None:
-        headers["Retry-After"] = str(max(1, round(exc.retry_after)))
+    if exc.code == _CHANGED and "if-match" in request.headers:
+        status = 412
 
     if status >= 500:  # noqa: PLR2004 - the server's own trouble
         _LOG.error("request_failed method=%s path=%s code=%s", request.method, request.url.path, exc.code)
 
-    return error_response(status, exc.code, str(exc), problems=problems, headers=headers)
+    return error_response(status, exc.code, str(exc), problems=problems)
+
+
+async def _on_outage(request: Request, exc: Exception) -> Response:
+    return _unavailable(request, f"the broker does not answer ({str(exc) or type(exc).__name__})", None)
+
+
+def _unavailable(request: Request, reason: str, retry_after: float | None) -> Response:
+    _LOG.warning("unavailable method=%s path=%s reason=%s", request.method, request.url.path, reason)
+    headers = {"Retry-After": str(max(1, round(retry_after or _RETRY_AFTER)))}
+    return error_response(503, _UNAVAILABLE, reason, headers=headers)
 
 
 EXCEPTION_HANDLERS: Final[dict[Any, Callable[[Request, Exception], Awaitable[Response]]]] = {
     HTTPException: _on_http_exception,
     RequestError: _on_request_error,
     StreamHouseError: _on_streamhouse_error,
+    # The library takes these for "later", as its sinks' do.
+    ConnectionError: _on_outage,
+    TimeoutError: _on_outage,
 }
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 import attrs
 import msgspec
 
-from streamhouse_connect import State
+from streamhouse_connect import State, StreamHouseError
 from streamhouse_connect_server.errors import error_response
 from streamhouse_connect_server.resources import resource
 from streamhouse_connect_server.responses import json_response
@@ -28,8 +28,11 @@ __all__ = ["Health"]
 _LOG = logging.getLogger(__name__)
 
 _BROKER_TIMEOUT: Final = 2.0
-_NO_GROUP: Final = "readiness"
-"""Of a group that nobody uses nothing is known in memory: the broker has to look where it keeps its data."""
+_NO_GROUP: Final = "connect-.readiness"
+"""Of a group that nobody uses nothing is known in memory: the broker has to look where it keeps its data.
+
+It is called as connectors' groups are, which the worker must be allowed to see, and as no connector's can be.
+"""
 _TROUBLE: Final = frozenset({State.FAILED, State.DEGRADED, State.RETRYING})
 
 
@@ -62,14 +65,14 @@ class Health:
         return json_response(_StatusBody("live"))
 
     async def ready(self, _request: Request) -> Response:
-        """Answer whether requests can be served: the worker has started and the broker answers."""
+        """Answer whether requests can be served: the worker's broker is open and answers."""
         try:
             async with asyncio.timeout(_BROKER_TIMEOUT):
-                await self.worker.connectors()
                 await self.worker.broker.committed(_NO_GROUP)
         except Exception as exc:  # noqa: BLE001 - whatever it is, it is why we are not ready
-            _LOG.warning("not_ready reason=%s", type(exc).__name__)
-            message = f"the worker or its broker is not usable ({type(exc).__name__})"
+            reason = str(exc) if isinstance(exc, StreamHouseError) else type(exc).__name__
+            _LOG.warning("not_ready reason=%s", reason)
+            message = f"the broker is not usable: {reason}"
             return error_response(503, "not_ready", message, headers={"Retry-After": "1"})
 
         return json_response(_StatusBody("ready"))

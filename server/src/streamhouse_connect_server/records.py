@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from starlette.routing import BaseRoute
 
     from streamhouse_connect import Appended, Broker, NewRecords
+    from streamhouse_connect_server.privacy import PrivateTopics
     from streamhouse_connect_server.settings import Limits
 
 __all__ = ["Records"]
@@ -46,6 +47,7 @@ class Records:
 
     broker: Broker
     limits: Limits
+    private: PrivateTopics
 
     def routes(self) -> list[BaseRoute]:
         """List the paths."""
@@ -75,6 +77,8 @@ class Records:
         return json_response(BatchAppended(len(records.values), list(appended.offsets)))
 
     async def _append(self, topic: str, records: NewRecords, *, prefix: str = "") -> Appended:
+        self.private.check(topic)
+
         if records.partitions:
             known = await self.broker.topic(topic)
             problems = misplaced(records, partitions=known.partitions, prefix=prefix)
@@ -87,6 +91,7 @@ class Records:
     async def consume(self, request: Request) -> Response:
         """Answer with records of one partition, outside any group."""
         query = _read_query(request.query_params, self.limits)
+        self.private.check(query.tp.topic)
         shown: list[ConsumedRecord] = []
         position = query.offset
         size = 0

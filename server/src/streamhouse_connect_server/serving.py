@@ -1,8 +1,9 @@
-"""One process: the REST API, the embedded broker and the connectors, from the first byte on disk to the last signal.
+"""One process: the REST API and the connectors of a worker, from the first request to the last signal.
 
-    listen → open the worker → accept requests … signal → accept no more → flush and commit → leave
+    listen → answer `/live` → start the worker → serve … signal → accept no more → flush and commit → leave
 
-Listening comes first: a port that is taken is known before a connector has started.
+Listening comes first: a port that is taken is known before a connector has started, and whoever watches the process while
+brokers are out of reach is told so.
 """
 
 from __future__ import annotations
@@ -15,13 +16,15 @@ import logging
 import signal
 import socket
 import threading
-from contextlib import closing, contextmanager
+from contextlib import AsyncExitStack, closing, contextmanager
 from typing import TYPE_CHECKING, Final
 
 import uvicorn
 
-from streamhouse_connect import ConfigError, ConflictError, Problem, SqliteBroker, SqliteDefinitionStore, Worker
+from streamhouse_connect import ConfigError, ConflictError, Problem
 from streamhouse_connect_server.app import create_app
+from streamhouse_connect_server.startup import Startup
+from streamhouse_connect_server.workers import make_worker, private_topics
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -44,34 +47,46 @@ _REQUESTS_SHARE: Final = 0.1
 async def serve(settings: Settings, *, ready: Callable[[str], None] | None = None) -> None:
     """Serve until SIGINT or SIGTERM, then flush and commit what the connectors hold, and return.
 
-    `ready` is called with the URL once requests are accepted. A second signal does what it did before `serve`. In a
-    thread that is not the main one, cancel it instead.
+    `ready` is called with the URL once the worker has started. While its brokers are out of reach it is tried again and again;
+    requests are answered with 503, except for `/live`. A second signal does what it did before `serve`. In a thread that is not
+    the main one, cancel it instead.
 
     :raises ConfigError: if host, port or data directory can't be used.
     :raises ConflictError: if the port or the data directory is another process's.
+    :raises FatalError: if the brokers refuse.
     """
     with closing(await _listen(settings)) as listener:
-        worker = Worker(
-            SqliteBroker(settings.data_dir),
-            definitions=SqliteDefinitionStore(settings.data_dir),
-            shutdown_timeout=settings.shutdown_timeout * (1 - _REQUESTS_SHARE),
+        worker = make_worker(settings, shutdown_timeout=settings.shutdown_timeout * (1 - _REQUESTS_SHARE))
+        startup = Startup()
+        app = create_app(
+            worker,
+            allowed_hosts=_allowed_hosts(settings, listener),
+            limits=settings.limits,
+            private_topics=private_topics(settings),
+            startup=startup,
         )
-        app = create_app(worker, allowed_hosts=_allowed_hosts(settings, listener), limits=settings.limits)
-        server = _Server(app, settings, on_started=lambda: _started(_url(settings, listener), ready))
+        server = _Server(app, settings)
 
-        with _on_first_signal(server.stop):
-            async with worker:
-                try:
-                    await server.serve(sockets=[listener])
-                finally:
-                    server.abandon()
-                    gc.unfreeze()
+        async with AsyncExitStack() as stack:
+            stack.enter_context(_on_first_signal(server.stop))
+            stack.callback(gc.unfreeze)
+            serving = asyncio.create_task(server.serve(sockets=[listener]))
+
+            try:
+                if await startup.start(worker, stack, until=serving):
+                    _started(_url(settings, listener), ready)
+
+                await serving
+            finally:
+                server.abandon()
+                serving.cancel()
+                await asyncio.wait({serving})
 
 
 class _Server(uvicorn.Server):
-    """Leaves signals to `serve`, and says when requests are accepted."""
+    """Leaves signals to `serve`."""
 
-    def __init__(self, app: Starlette, settings: Settings, *, on_started: Callable[[], None]) -> None:
+    def __init__(self, app: Starlette, settings: Settings) -> None:
         config = uvicorn.Config(
             app,
             lifespan="off",
@@ -84,7 +99,6 @@ class _Server(uvicorn.Server):
             timeout_graceful_shutdown=settings.shutdown_timeout * _REQUESTS_SHARE,  # type: ignore[arg-type]  # handed on to wait_for
         )
         super().__init__(config)
-        self._on_started = on_started
 
     def stop(self) -> None:
         self.should_exit = True
@@ -99,10 +113,6 @@ class _Server(uvicorn.Server):
 
         for task in list(self.server_state.tasks):
             task.cancel()
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
-        self._on_started()
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:

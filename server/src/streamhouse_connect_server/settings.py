@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Final, Literal
 
 import attrs
 
@@ -10,7 +13,8 @@ from streamhouse_connect import ConfigError, Problem
 
 __all__ = ["Limits", "Settings"]
 
-_MAX_PORT = 65_535
+_MAX_PORT: Final = 65_535
+_NAME: Final = re.compile(r"[A-Za-z0-9._-]{1,200}")
 
 
 @attrs.frozen(kw_only=True)
@@ -31,10 +35,22 @@ class Limits:
 class Settings:
     """How to serve.
 
-    :raises ConfigError: if a number is out of range.
+    :raises ConfigError: with everything that is wrong.
     """
 
+    broker: Literal["embedded", "kafka"] = "embedded"
+    bootstrap_servers: str | None = None
+    """Of Kafka: `host:port`, several with commas between them."""
+    broker_properties: Mapping[str, str] = attrs.field(factory=dict, repr=False)
+    """librdkafka's, for all clients of Kafka, and `consumer.assignment`; may hold secrets."""
+    group: str = "streamhouse-connect"
+    """What workers have in common that share their connectors: definitions in Kafka are in topics that begin with it."""
+    definitions: Literal["kafka", "sqlite"] | None = None
+    """Where connectors are kept; None: where their topics are, if workers share those."""
+    worker_id: str | None = None
+    """Tells this worker from the others of the group; None: the host's name and something random."""
     data_dir: Path = attrs.field(default=Path("data"), converter=Path)
+    """Of the embedded broker, and of definitions in SQLite."""
     host: str = "127.0.0.1"
     port: int = 8080
     """0 takes a free one."""
@@ -44,8 +60,21 @@ class Settings:
     """Names under which the server is called, besides `localhost` and IP addresses; `*` stands for any name."""
     limits: Limits = attrs.field(factory=Limits)
 
+    @property
+    def shares_definitions(self) -> bool:
+        """Whether other workers may have the same definitions."""
+        if self.definitions is not None:
+            return self.definitions == "kafka"
+
+        return self.broker == "kafka" and not self.assigns_all_partitions
+
+    @property
+    def assigns_all_partitions(self) -> bool:
+        """Whether this worker reads all partitions, without consumer groups."""
+        return self.broker_properties.get("consumer.assignment") == "manual"
+
     def __attrs_post_init__(self) -> None:
-        problems = []
+        problems = [*self._kafka_problems(), *self._name_problems()]
 
         if not 0 <= self.port <= _MAX_PORT:
             problems.append(Problem("port", f"must be between 0 and {_MAX_PORT}, not {self.port}"))
@@ -58,3 +87,30 @@ class Settings:
 
         if problems:
             raise ConfigError(problems)
+
+    def _kafka_problems(self) -> Iterator[Problem]:
+        if self.broker == "kafka":
+            if not self.bootstrap_servers:
+                yield Problem("bootstrap_servers", "is required: where Kafka is, as --bootstrap-servers host:9092")
+
+            if self.assigns_all_partitions and self.definitions == "kafka":
+                rule = "must be sqlite with consumer.assignment=manual: workers that share definitions share partitions by groups"
+                yield Problem("definitions", rule)
+
+            return
+
+        for field, given in (
+            ("bootstrap_servers", self.bootstrap_servers is not None),
+            ("broker_properties", bool(self.broker_properties)),
+            ("definitions", self.definitions == "kafka"),
+        ):
+            if given:
+                yield Problem(
+                    field, "is for Kafka, and the broker is the embedded one; add --broker kafka, or leave it out"
+                )
+
+    def _name_problems(self) -> Iterator[Problem]:
+        for field, name in (("group", self.group), ("worker_id", self.worker_id)):
+            if name is not None and not _NAME.fullmatch(name):
+                rule = "must be 1 to 200 letters, digits, dots, underscores and hyphens"
+                yield Problem(field, f"{rule}, not {name[:100]!r}")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import asyncio
+from typing import TYPE_CHECKING, Final
 from urllib.parse import quote
 
 import attrs
@@ -21,13 +22,16 @@ if TYPE_CHECKING:
     from starlette.responses import Response
     from starlette.routing import BaseRoute
 
-    from streamhouse_connect import Worker
+    from streamhouse_connect import Topic, Worker
+    from streamhouse_connect_server.privacy import PrivateTopics
     from streamhouse_connect_server.settings import Limits
 
 __all__ = ["Topics"]
 
-_PATH = "/api/v1/topics"
-_FIELDS = {"partitions": ("partition_count", "partitions"), "retention": ("retention_ms", "retention_bytes")}
+_PATH: Final = "/api/v1/topics"
+_AT_ONCE: Final = 16
+"""How many topics a broker is asked about at the same time."""
+_FIELDS: Final = {"partitions": ("partition_count", "partitions"), "retention": ("retention_ms", "retention_bytes")}
 """What brokers call a field that a request may call something else."""
 
 
@@ -37,6 +41,7 @@ class Topics:
 
     worker: Worker
     limits: Limits
+    private: PrivateTopics
 
     def routes(self) -> list[BaseRoute]:
         """List the paths."""
@@ -47,16 +52,18 @@ class Topics:
 
     async def list(self, _request: Request) -> Response:
         """Answer with every topic, by name."""
-        broker = self.worker.broker
-        bodies = []
+        found = await self.worker.broker.topics()
+        at_once = asyncio.Semaphore(_AT_ONCE)
 
-        for topic in await broker.topics():
+        async def show(topic: Topic) -> TopicBody | None:
             try:
-                bodies.append(TopicBody.of(topic, await broker.watermarks(topic.name)))
+                async with at_once:
+                    return TopicBody.of(topic, await self.worker.broker.watermarks(topic.name))
             except NotFoundError:  # deleted since
-                continue
+                return None
 
-        return json_response(bodies)
+        shown = await asyncio.gather(*map(show, found))
+        return json_response([body for body in shown if body is not None])
 
     async def get(self, request: Request) -> Response:
         """Answer with one topic."""
@@ -85,7 +92,9 @@ class Topics:
 
     async def delete(self, request: Request) -> Response:
         """Remove a topic that no connector reads, with its records."""
-        await self.worker.delete_topic(request.path_params["name"])
+        name = request.path_params["name"]
+        self.private.check(name)
+        await self.worker.delete_topic(name)
         return no_content()
 
 

@@ -18,6 +18,8 @@ from streamhouse_connect import StreamHouseError
 from streamhouse_connect_server import Settings, serve
 
 logging.basicConfig(level=logging.INFO)
+# It tells of each attempt to connect: more than fits into a pipe that is read at the end.
+logging.getLogger("streamhouse_connect.librdkafka").setLevel(logging.CRITICAL)
 
 try:
     asyncio.run(serve(Settings(**json.loads(sys.argv[1])), ready=lambda url: print(url, flush=True)))

@@ -31,7 +31,15 @@ def test_a_new_connector_starts_by_itself_and_delivers(api: Api, destination: De
     assert shown["targetState"] == "running"
     assert shown["errorMessage"] is None
     assert shown["status"]["partitions"] == [
-        {"topic": "orders", "partition": 0, "committedOffset": 2, "endOffset": 2, "lag": 0, "recordsProcessed": 2}
+        {
+            "topic": "orders",
+            "partition": 0,
+            "committedOffset": 2,
+            "endOffset": 2,
+            "lag": 0,
+            "recordsProcessed": 2,
+            "missed": 0,
+        }
     ]
     text = api.client.get("/metrics").text
     assert 'connector_records_processed{connector="c"} 2.0' in text

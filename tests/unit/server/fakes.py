@@ -40,9 +40,10 @@ def make_info(name: str = "orders-to-files") -> ConnectorInfo:
         processed=7,
         created_at=datetime(2026, 2, 10, 14, tzinfo=UTC),
         updated_at=datetime(2026, 2, 10, 14, 0, 0, 250_000, tzinfo=UTC),
-        tasks=(TaskInfo(0, State.RUNNING, partitions=(ORDERS,)),),
-        partitions=(PartitionInfo(ORDERS, committed=7, end=9, lag=2, processed=7),),
+        tasks=(TaskInfo(0, State.RUNNING, partitions=(ORDERS,), worker="w1"),),
+        partitions=(PartitionInfo(ORDERS, committed=7, end=9, lag=2, processed=7, missed=1),),
         guarantee=Guarantee("exactly-once", "names are derived"),
+        version=3,
     )
 
 
@@ -106,6 +107,15 @@ class FakeWorker:
 
         return self.infos[name]
 
+    def _expected(self, name: str, version: int | None) -> ConnectorInfo:
+        info = self._known(name)
+
+        if version not in (None, info.version):
+            message = f"connector {name!r} has version {info.version}, not {version}"
+            raise ConflictError(message, code="version_changed")
+
+        return info
+
     async def connectors(self) -> list[ConnectorInfo]:
         self._note("connectors")
         return [self.infos[name] for name in sorted(self.infos)]
@@ -125,30 +135,32 @@ class FakeWorker:
         self.infos[name] = make_info(name)
         return self.infos[name]
 
-    async def update(self, name: str, body: Mapping[str, object]) -> ConnectorInfo:
+    async def update(
+        self, name: str, body: Mapping[str, object], *, expected_version: int | None = None
+    ) -> ConnectorInfo:
         self._note("update", name, body)
-        return self._known(name)
+        return self._expected(name, expected_version)
 
-    async def delete(self, name: str) -> None:
+    async def delete(self, name: str, *, expected_version: int | None = None) -> None:
         self._note("delete", name)
-        self._known(name)
+        self._expected(name, expected_version)
         del self.infos[name]
 
-    async def pause(self, name: str) -> ConnectorInfo:
+    async def pause(self, name: str, *, expected_version: int | None = None) -> ConnectorInfo:
         self._note("pause", name)
-        return self._known(name)
+        return self._expected(name, expected_version)
 
-    async def resume(self, name: str) -> ConnectorInfo:
+    async def resume(self, name: str, *, expected_version: int | None = None) -> ConnectorInfo:
         self._note("resume", name)
-        return self._known(name)
+        return self._expected(name, expected_version)
 
-    async def restart(self, name: str) -> ConnectorInfo:
+    async def restart(self, name: str, *, expected_version: int | None = None) -> ConnectorInfo:
         self._note("restart", name)
-        return self._known(name)
+        return self._expected(name, expected_version)
 
-    async def stop(self, name: str) -> ConnectorInfo:
+    async def stop(self, name: str, *, expected_version: int | None = None) -> ConnectorInfo:
         self._note("stop", name)
-        return self._known(name)
+        return self._expected(name, expected_version)
 
     async def delete_topic(self, name: str) -> None:
         self._note("delete_topic", name)

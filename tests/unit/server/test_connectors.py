@@ -34,8 +34,15 @@ SHOWN = {
     "createdAt": "2026-02-10T14:00:00Z",
     "updatedAt": "2026-02-10T14:00:00.250000Z",
     "status": {
+        "stale": None,
         "tasks": [
-            {"id": 0, "state": "running", "error": None, "partitions": [{"topic": "orders", "partition": 0}]},
+            {
+                "id": 0,
+                "worker": "w1",
+                "state": "running",
+                "error": None,
+                "partitions": [{"topic": "orders", "partition": 0}],
+            },
         ],
         "partitions": [
             {
@@ -45,6 +52,7 @@ SHOWN = {
                 "endOffset": 9,
                 "lag": 2,
                 "recordsProcessed": 7,
+                "missed": 1,
             },
         ],
         "guarantee": {"level": "exactly-once", "reason": "names are derived"},
@@ -101,7 +109,7 @@ def test_a_failure_is_shown_with_its_trace(api: Api, worker: FakeWorker) -> None
     assert shown["state"] == "failed"
     assert shown["errorMessage"] == "KeyError: 'a'"
     assert shown["status"]["tasks"] == [
-        {"id": 0, "state": "failed", "error": "KeyError: 'a'", "trace": "Traceback …", "partitions": []}
+        {"id": 0, "worker": "", "state": "failed", "error": "KeyError: 'a'", "trace": "Traceback …", "partitions": []}
     ]
     assert shown["status"]["guarantee"] is None
 

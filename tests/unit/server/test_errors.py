@@ -42,6 +42,56 @@ def test_later_is_503(api: Api, worker: FakeWorker) -> None:
     response = api.get("/api/v1/connectors")
 
     assert (response.status_code, response.headers["retry-after"]) == (503, "3")
+    assert (response.json()["code"], response.json()["message"]) == ("unavailable", "the broker is busy")
+
+
+@pytest.mark.parametrize(
+    "failure", [RetriableError("no broker"), TimeoutError("no broker"), ConnectionError("no broker")]
+)
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("GET", "/api/v1/connectors", None),
+        ("POST", "/api/v1/connectors", {"name": "a"}),
+        ("GET", "/api/v1/connectors/a", None),
+        ("PUT", "/api/v1/connectors/a", {}),
+        ("DELETE", "/api/v1/connectors/a", None),
+        *(("POST", f"/api/v1/connectors/a/{action}", None) for action in ("pause", "resume", "restart", "stop")),
+        ("GET", "/api/v1/topics", None),
+        ("POST", "/api/v1/topics", {"name": "a"}),
+        ("GET", "/api/v1/topics/a", None),
+        ("DELETE", "/api/v1/topics/a", None),
+        ("POST", "/api/v1/produce", {"topic": "a", "value": 1}),
+        ("POST", "/api/v1/produce", {"topic": "a", "value": 1, "partition": 0}),
+        ("POST", "/api/v1/produce/batch", {"topic": "a", "records": [{"value": 1}]}),
+        ("POST", "/api/v1/produce/batch", {"topic": "a", "records": []}),
+        ("GET", "/api/v1/consume?topic=a", None),
+        ("GET", "/health", None),
+    ],
+)
+def test_what_is_out_of_reach_is_503_everywhere(  # noqa: PLR0917 - parameters of two tables
+    api: Api,
+    worker: FakeWorker,
+    monkeypatch: pytest.MonkeyPatch,
+    failure: Exception,
+    method: str,
+    path: str,
+    body: object,
+) -> None:
+    """Whatever needs a broker, or the definitions, says why there is none, and when to come again."""
+
+    async def fail(*_arguments: object, **_named: object) -> None:
+        raise failure
+
+    for name in ("topics", "topic", "create_topic", "delete_topic", "watermarks", "append", "read", "committed"):
+        monkeypatch.setattr(worker.broker, name, fail)
+
+    worker.failure = failure
+    response = api.call(method, path, body)
+
+    assert (response.status_code, response.json()["code"]) == (503, "unavailable")
+    assert "no broker" in response.json()["message"]
+    assert response.headers["retry-after"] == "1"
 
 
 def test_our_own_trouble_is_500_and_logged(api: Api, worker: FakeWorker, caplog: pytest.LogCaptureFixture) -> None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import attrs
 import pytest
 
-from streamhouse_connect import State
+from streamhouse_connect import RetriableError, State
 
 from .fakes import make_info
 
@@ -27,13 +27,28 @@ def test_ready_when_the_broker_answers(api: Api) -> None:
     assert api.get("/ready").json() == {"status": "ready"}
 
 
-def test_not_ready_without_a_worker(api: Api, worker: FakeWorker) -> None:
-    """A worker that can't be used is 503."""
-    worker.failure = RuntimeError("not started")
+def test_not_ready_while_the_broker_is_out_of_reach(
+    api: Api, worker: FakeWorker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """503 with what is known of it; of what nobody expected, only its kind is told."""
+    failure: Exception = RetriableError("cannot read: connection refused")
 
+    async def fail(_group: str) -> None:
+        raise failure
+
+    monkeypatch.setattr(worker.broker, "committed", fail)
     response = api.get("/ready")
-
     assert (response.status_code, response.json()["code"]) == (503, "not_ready")
+    assert response.json()["message"] == "the broker is not usable: cannot read: connection refused"
+
+    failure = RuntimeError("hunter2")
+    assert api.get("/ready").json()["message"] == "the broker is not usable: RuntimeError"
+
+
+def test_readiness_is_no_matter_of_connectors(api: Api, worker: FakeWorker) -> None:
+    """It is asked for often: nobody looks at connectors for it."""
+    assert api.get("/ready").status_code == 200
+    assert worker.calls == []
 
 
 def test_not_ready_without_a_broker(api: Api, worker: FakeWorker, monkeypatch: pytest.MonkeyPatch) -> None:

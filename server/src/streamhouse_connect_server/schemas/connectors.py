@@ -24,6 +24,7 @@ class TaskBody(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One task."""
 
     id: int
+    worker: str
     state: str
     error: str | None
     trace: str | None = None
@@ -39,6 +40,7 @@ class PartitionBody(Struct, rename="camel", frozen=True, kw_only=True):
     end_offset: int
     lag: int
     records_processed: int
+    missed: int
 
 
 class GuaranteeBody(Struct, frozen=True):
@@ -49,8 +51,9 @@ class GuaranteeBody(Struct, frozen=True):
 
 
 class StatusBody(Struct, frozen=True, kw_only=True):
-    """What the connector is doing."""
+    """What the connector is doing; `stale` says why this may be out of date, if it may."""
 
+    stale: str | None
     tasks: list[TaskBody]
     partitions: list[PartitionBody]
     guarantee: GuaranteeBody | None
@@ -95,9 +98,11 @@ class ConnectorBody(Struct, rename="camel", frozen=True, kw_only=True, omit_defa
 
 def _status(info: ConnectorInfo) -> StatusBody:
     return StatusBody(
+        stale=info.stale,
         tasks=[
             TaskBody(
                 id=task.id,
+                worker=task.worker,
                 state=task.state.value,
                 error=task.error,
                 trace=task.trace,
@@ -113,6 +118,7 @@ def _status(info: ConnectorInfo) -> StatusBody:
                 end_offset=each.end,
                 lag=each.lag,
                 records_processed=each.processed,
+                missed=each.missed,
             )
             for each in info.partitions
         ],
