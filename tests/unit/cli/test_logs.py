@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from streamhouse_connect.cli.logs import JsonLines, TextLines, configure_logging
+from streamhouse_connect.cli.logs import JsonLines, NoEchoes, TextLines, configure_logging
 
 
 def record(message: str, *args: object, **extra: object) -> logging.LogRecord:
@@ -82,3 +82,24 @@ def test_only_warnings_of_client_libraries_are_logged(logs: None, capsys: pytest
     logging.getLogger("streamhouse_connect").debug("detail")
     shown = capsys.readouterr().err
     assert [line.split()[-1] for line in shown.splitlines()] == ["expired", "opened"]
+
+
+def test_a_client_library_that_repeats_itself_is_heard_now_and_then() -> None:
+    """The same of another client or after another time is no news; what others log is never dropped."""
+    now = 0.0
+    is_news = NoEchoes(clock=lambda: now)
+
+    def said(text: str, *, name: str = "streamhouse_connect.librdkafka") -> bool:
+        made = record(text)
+        made.name = name
+        return is_news(made)
+
+    assert said("FAIL [c#producer-2] [thrd:a:1/bootstrap]: Connection refused (after 0ms in state CONNECT)")
+    assert not said("FAIL [c#producer-7] [thrd:a:1/bootstrap]: Connection refused (after 12ms in state CONNECT)")
+    assert said("FAIL [c#producer-2] [thrd:a:1/bootstrap]: Connection timed out")
+    assert said("FAIL", name="streamhouse_connect.task")
+    assert said("FAIL", name="streamhouse_connect.task")
+    now = 29.0
+    assert not said("FAIL [c#producer-2] [thrd:a:1/bootstrap]: Connection refused (after 0ms in state CONNECT)")
+    now = 31.0
+    assert said("FAIL [c#producer-2] [thrd:a:1/bootstrap]: Connection refused (after 0ms in state CONNECT)")

@@ -3,17 +3,28 @@
 from __future__ import annotations
 
 import logging
+import re
 import sys
+import time
 from datetime import UTC, datetime
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
+import attrs
 import msgspec
 
 from streamhouse_connect.cli.output import clean
 
-__all__ = ["LEVELS", "JsonLines", "TextLines", "configure_logging"]
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["LEVELS", "JsonLines", "NoEchoes", "TextLines", "configure_logging"]
 
 LEVELS: Final = ("debug", "info", "warning", "error")
+
+_CHATTY: Final = ".librdkafka"
+_ECHO_SECONDS: Final = 30.0
+_NUMBER: Final = re.compile(r"\w+-\d+|\d+")
+"""What sets clients and attempts apart."""
 
 _STANDARD: Final = frozenset({*vars(logging.makeLogRecord({})), "message", "asctime", "taskName"})
 
@@ -23,6 +34,7 @@ def configure_logging(*, level: str, style: str) -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonLines() if style == "json" else TextLines())
     handler.addFilter(_is_of_interest)
+    handler.addFilter(NoEchoes())
     logging.captureWarnings(capture=True)
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
 
@@ -30,6 +42,24 @@ def configure_logging(*, level: str, style: str) -> None:
 def _is_of_interest(record: logging.LogRecord) -> bool:
     """Leave out what client libraries tell of every request; their warnings count."""
     return record.levelno >= logging.WARNING or record.name.startswith("streamhouse_")
+
+
+@attrs.define(eq=False)
+class NoEchoes:
+    """A filter: each of Kafka's clients tells of each attempt to connect, several a second; one in half a minute is enough."""
+
+    clock: Callable[[], float] = time.monotonic
+    _told: dict[str, float] = attrs.field(factory=dict, init=False)
+
+    def __call__(self, record: logging.LogRecord) -> bool:
+        if not record.name.endswith(_CHATTY):
+            return True
+
+        now = self.clock()
+        text = _NUMBER.sub("", record.getMessage())
+        told = {each: at for each, at in self._told.items() if now - at < _ECHO_SECONDS}
+        self._told = {text: now, **told}
+        return text not in told
 
 
 class TextLines(logging.Formatter):
