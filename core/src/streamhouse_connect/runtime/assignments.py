@@ -150,7 +150,9 @@ class Assignments:
             commit = committed.get(tp)
             start = held.get(tp, commit.offset if commit else None)
             position = await self.consumer.seek(tp, start)
-            self.outbox.start(tp, PartitionProgress.restored(position, commit, topic_id=self.topic_ids[tp.topic]))
+            topic_id = self.topic_ids[tp.topic]
+            progress = PartitionProgress.restored(position, commit, topic_id=topic_id, is_held=tp in held)
+            self.outbox.start(tp, progress)
             self.consumer.resume([tp])
 
     def _from_these_topics(self, committed: Mapping[TopicPartition, Committed]) -> dict[TopicPartition, Committed]:

@@ -65,8 +65,9 @@ class Outbox:
         self.troubles = Troubles(self.observer)
 
     def start(self, tp: TopicPartition, progress: PartitionProgress) -> None:
-        """Take up a partition."""
+        """Take up a partition; what its destination knows better than the broker is committed at once."""
         self.progress[tp] = progress
+        self.dirty.set()
         self.observer.progressed(self.progress)
 
     def read(self, batch: Batch, routes: list[tuple[str, Batch]]) -> None:

@@ -51,16 +51,23 @@ class PartitionProgress:
     written: bool = False
     """Whether anything was written since the last commit."""
     _replays: dict[int, _Replay] = attrs.field(factory=dict, init=False)
-    _start: int = attrs.field(init=False)
+    _start: int | None = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
         self._start = self.position
 
     @classmethod
-    def restored(cls, position: int, committed: Committed | None, *, topic_id: str) -> PartitionProgress:
-        """Go on from a commit that was made in this topic. Marks count only where reading goes on from that commit."""
+    def restored(
+        cls, position: int, committed: Committed | None, *, topic_id: str, is_held: bool = False
+    ) -> PartitionProgress:
+        """Go on from a commit that was made in this topic. Marks count only where reading goes on from that commit.
+
+        `is_held` says whether the position is the destination's own word, and so worth a commit where there is none.
+        """
         if committed is None:
-            return cls(position, topic_id)
+            progress = cls(position, topic_id)
+            progress._start = None if is_held else position
+            return progress
 
         found = _decode(committed)
         marks = found.marks if position == committed.offset else {}
