@@ -17,6 +17,8 @@ from pathlib import Path
 import pytest
 
 from processes import Server, serving
+from services import Topics
+from services.ports import free_port
 
 COMMAND = [sys.executable, "-m", "streamhouse_connect"]
 COUNT = 2000
@@ -160,20 +162,68 @@ def test_a_server_that_is_not_there_gets_its_remedy() -> None:
 
 
 def test_serve_says_what_it_serves(tmp_path: Path) -> None:
-    """URL, data directory and connectors on stdout; events in lines on stderr; 0 at Ctrl-C."""
+    """URL, broker, data directory and connectors on stdout; events in lines on stderr; 0 at Ctrl-C."""
     arguments = command("serve", "--port", 0, "--data-dir", tmp_path / "data", "--log-format", "json")
 
     with subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
-        lines = [process.stdout.readline() for _ in range(3)]
+        lines = [process.stdout.readline() for _ in range(4)]
         process.send_signal(signal.SIGINT)
         _, events = process.communicate(timeout=60)
 
     assert process.returncode == 0
     assert re.fullmatch(r"StreamHouse Connect: http://127\.0\.0\.1:\d+\n", lines[0])
-    assert str(tmp_path / "data") in lines[1]
-    assert lines[2].split() == ["connectors:", "none", "yet"]
+    assert lines[1].split() == ["broker:", "embedded"]
+    assert str(tmp_path / "data") in lines[2]
+    assert lines[3].split() == ["connectors:", "none", "yet"]
     assert [json.loads(line)["level"] for line in events.splitlines()] == ["info", "info"]
+
+
+@pytest.mark.timeout(120)
+def test_commands_work_with_kafka_as_they_do_without(kafka: Topics, tmp_path: Path) -> None:
+    """`serve` is told of it once; whoever speaks to the server need not know."""
+    properties = tmp_path / "kafka.properties"
+    properties.write_text(f"bootstrap.servers={kafka.bootstrap}\nclient.id=e2e\n")
+    group, port = f"{kafka.prefix}workers", free_port()
+    options = [
+        "--broker",
+        "kafka",
+        "--broker-config",
+        properties,
+        "--group",
+        group,
+        "--worker-id",
+        "one",
+        "--port",
+        port,
+    ]
+
+    with subprocess.Popen(command("serve", *options), stdout=subprocess.PIPE, cwd=tmp_path, text=True) as process:
+        assert process.stdout is not None
+        lines = [process.stdout.readline() for _ in range(4)]
+        assert lines[1].split() == ["broker:", "Kafka", "at", kafka.bootstrap]
+        assert lines[2].split() == ["group:", group]
+        url, topic, name = f"http://127.0.0.1:{port}", f"{kafka.prefix}orders", f"{kafka.prefix}c"
+
+        sent = run("produce", topic, "--file", orders(tmp_path), "--partitions", 2, "-o", "json", url=url)
+        assert (sent.returncode, json.loads(sent.stdout)["count"]) == (0, COUNT), sent.stderr
+        config = {"file.path": str(tmp_path / "out"), "batch.interval_ms": 100}
+        definition = json.dumps({"name": name, "connectorClass": "file", "topics": [topic], "config": config})
+        assert run("connectors", "create", "-f", "-", url=url, stdin=definition).returncode == 0
+        deadline = time.monotonic() + 60
+
+        while f"{COUNT:,} records" not in (shown := run("connectors", "get", name, url=url).stdout):
+            assert time.monotonic() < deadline, shown
+
+        assert re.search(r"^task 0 of one: +running, 2 partitions$", shown, re.MULTILINE), shown
+        assert run("connectors", "pause", name, url=url).returncode == 0
+        assert run("connectors", "delete", name, url=url).returncode == 0
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(60) == 0
+
+    assert not (tmp_path / "data").exists()
+    files = (tmp_path / "out").rglob("*.json")
+    assert sum(file.read_text().count("\n") for file in files) == COUNT
 
 
 def test_serve_refuses_what_another_process_holds(server: Server, tmp_path: Path) -> None:

@@ -70,7 +70,7 @@ class Health:
             async with asyncio.timeout(_BROKER_TIMEOUT):
                 await self.worker.broker.committed(_NO_GROUP)
         except Exception as exc:  # noqa: BLE001 - whatever it is, it is why we are not ready
-            reason = str(exc) if isinstance(exc, StreamHouseError) else type(exc).__name__
+            reason = _reason(exc)
             _LOG.warning("not_ready reason=%s", reason)
             message = f"the broker is not usable: {reason}"
             return error_response(503, "not_ready", message, headers={"Retry-After": "1"})
@@ -83,3 +83,10 @@ class Health:
         status = "degraded" if _TROUBLE & states.keys() else "healthy"
         counts = {state.value: states[state] for state in State if states[state]}
         return json_response(_HealthBody(status, version("streamhouse-connect-server"), counts))
+
+
+def _reason(exc: Exception) -> str:
+    if isinstance(exc, TimeoutError):
+        return f"it does not answer within {_BROKER_TIMEOUT:.0f} s"
+
+    return str(exc) if isinstance(exc, StreamHouseError) else type(exc).__name__

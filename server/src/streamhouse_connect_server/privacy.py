@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import attrs
 
@@ -11,9 +11,11 @@ from streamhouse_connect_server.bodies import invalid
 from streamhouse_connect_server.errors import RequestError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
 __all__ = ["PrivateTopics"]
+
+_DEAD_LETTERS: Final = "errors.deadletterqueue.topic.name"
 
 
 @attrs.frozen
@@ -34,19 +36,26 @@ class PrivateTopics:
             raise RequestError(403, "private_topic", message)
 
     def check_connector(self, body: Mapping[str, object]) -> None:
-        """Refuse a connector that would deliver them.
+        """Refuse a connector that would deliver them, or bury dead letters in them.
 
         :raises RequestError: with the status 400.
         """
-        topics = body.get("topics")
-        given = enumerate(topics if isinstance(topics, list) else ())
         rule = "is where workers keep connectors, with their secrets"
         problems = [
-            Problem(f"topics[{index}]", f"is {name}, which {rule}") for index, name in given if self._includes(name)
+            Problem(field, f"is {name}, which {rule}")
+            for field, name in _topics(body)
+            if isinstance(name, str) and name in self.names
         ]
 
         if problems:
             raise invalid(problems)
 
-    def _includes(self, name: object) -> bool:
-        return isinstance(name, str) and name in self.names
+
+def _topics(body: Mapping[str, object]) -> Iterator[tuple[str, object]]:
+    topics, config = body.get("topics"), body.get("config")
+
+    if isinstance(topics, list):
+        yield from ((f"topics[{index}]", name) for index, name in enumerate(topics))
+
+    if isinstance(config, dict):
+        yield f"config.{_DEAD_LETTERS}", config.get(_DEAD_LETTERS)

@@ -60,7 +60,10 @@ def test_not_ready_without_a_broker(api: Api, worker: FakeWorker, monkeypatch: p
     monkeypatch.setattr(worker.broker, "committed", hang)
     monkeypatch.setattr("streamhouse_connect_server.health._BROKER_TIMEOUT", 0.01)
 
-    assert api.get("/ready").status_code == 503
+    response = api.get("/ready")
+
+    assert response.status_code == 503
+    assert "does not answer" in response.json()["message"]
 
 
 @pytest.mark.parametrize(

@@ -51,11 +51,14 @@ def test_topics_of_the_workers_are_out_of_bounds(api: Api, method: str, path: st
 
 @pytest.mark.parametrize(("method", "path"), [("POST", "/api/v1/connectors"), ("PUT", "/api/v1/connectors/a")])
 def test_no_connector_delivers_them(api: Api, worker: FakeWorker, method: str, path: str) -> None:
-    """Each place where one is named is a problem."""
-    response = api.call(method, path, {"name": "a", "topics": ["orders", "own", 5, None, ["own"]]})
+    """Each place where one is named is a problem; dead letters do not go there either."""
+    letters = "errors.deadletterqueue.topic.name"
+    response = api.call(
+        method, path, {"name": "a", "topics": ["orders", "own", 5, None, ["own"]], "config": {letters: "own"}}
+    )
 
     assert response.status_code == 400
-    assert [problem["field"] for problem in response.json()["problems"]] == ["topics[1]"]
+    assert [problem["field"] for problem in response.json()["problems"]] == ["topics[1]", f"config.{letters}"]
     assert worker.calls == []
 
 

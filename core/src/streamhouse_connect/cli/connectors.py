@@ -183,15 +183,17 @@ def _describe(connector: views.Connector) -> None:
         ("connector", connector.name),
         ("class", connector.connector_class),
         ("state", state),
+        ("out of date", status.stale or ""),
         ("error", connector.error_message or ""),
         ("topics", ", ".join(connector.topics)),
         ("processed", f"{connector.records_processed:,} records"),
         ("lag", f"{_lag(connector):,} records"),
+        ("missed", f"{missed:,} offsets" if (missed := sum(each.missed for each in status.partitions)) else ""),
         ("guarantee", f"{status.guarantee.level}: {status.guarantee.reason}" if status.guarantee else ""),
         ("created", connector.created_at),
         ("updated", connector.updated_at),
     ]
-    fields += [(f"task {task.id}", f"{task.state}: {task.error}") for task in status.tasks if task.error]
+    fields += [(_name(task), _doing(task)) for task in status.tasks]
     fields += [("warning", text) for text in connector.warnings]
     fields += [(f"config.{key}", _wire(value)) for key, value in connector.config.items()]
     print_fields(fields)
@@ -199,6 +201,16 @@ def _describe(connector: views.Connector) -> None:
     if status.partitions:
         columns = ["topic", "partition", "committed", "end", "lag", "processed"]
         print_table(columns, [_progress(each) for each in status.partitions])
+
+
+def _name(task: views.Task) -> str:
+    return f"task {task.id} of {task.worker}" if task.worker else f"task {task.id}"
+
+
+def _doing(task: views.Task) -> str:
+    count = len(task.partitions)
+    doing = f"{task.state}, {count:,} {'partition' if count == 1 else 'partitions'}"
+    return f"{doing}: {task.error}" if task.error else doing
 
 
 def _progress(partition: views.Partition) -> list[str]:

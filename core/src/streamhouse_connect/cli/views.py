@@ -5,6 +5,7 @@ from __future__ import annotations
 from msgspec import Struct
 
 __all__ = [
+    "Assigned",
     "Connector",
     "Guarantee",
     "NewRecord",
@@ -19,12 +20,21 @@ __all__ = [
 ]
 
 
+class Assigned(Struct, frozen=True):
+    """A partition that a task reads."""
+
+    topic: str
+    partition: int
+
+
 class Task(Struct, frozen=True):
-    """One task of a connector."""
+    """One task of a connector, numbered in its worker."""
 
     id: int
     state: str
     error: str | None = None
+    worker: str = ""
+    partitions: list[Assigned] = []
 
 
 class Partition(Struct, frozen=True, rename="camel"):
@@ -36,6 +46,7 @@ class Partition(Struct, frozen=True, rename="camel"):
     end_offset: int
     lag: int
     records_processed: int
+    missed: int = 0
 
 
 class Guarantee(Struct, frozen=True):
@@ -51,6 +62,8 @@ class Status(Struct, frozen=True):
     tasks: list[Task]
     partitions: list[Partition]
     guarantee: Guarantee | None = None
+    stale: str | None = None
+    """Why all this may be out of date; None: it is not."""
 
 
 class Connector(Struct, frozen=True, rename="camel"):
