@@ -12,9 +12,11 @@ import argparse
 import asyncio
 import contextlib
 import json
+import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
+from typing import ClassVar
 
 from elasticsearch import AsyncElasticsearch
 from elasticsearch.helpers import async_bulk
@@ -28,12 +30,15 @@ HEAD = b"HTTP/1.1 200 OK\r\nX-elastic-product: Elasticsearch\r\ncontent-type: ap
 
 
 class InstantServer(asyncio.Protocol):
-    """Reads a request to its end, counts its lines, and accepts every document."""
+    """Reads a request to its end, and accepts every document in it; knows how many it was sent."""
+
+    documents: ClassVar[int] = 0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
         self._head = b""
+        self._request = b""
         self._left = 0
         self._lines = 0
 
@@ -46,6 +51,7 @@ class InstantServer(asyncio.Protocol):
                 return
 
             self._head = b""
+            self._request = head
             self._left = int(head.lower().partition(b"content-length:")[2].partition(b"\r\n")[0] or 0)
             self._lines = 0
 
@@ -53,9 +59,16 @@ class InstantServer(asyncio.Protocol):
         self._left -= len(data)
 
         if not self._left:
-            items = b",".join([b'{"index":{"status":201}}'] * (self._lines // 2))
-            body = b'{"errors":false,"items":[%b]}' % items
-            self._transport.write(HEAD % (len(body), body))
+            body = self._answer()
+            self._transport.write(HEAD % (len(body), b"" if self._request.startswith(b"HEAD ") else body))
+
+    def _answer(self) -> bytes:
+        if b"/_count" in self._request.partition(b"\r\n")[0]:
+            return b'{"count":%d}' % self.documents
+
+        documents = self._lines // 2
+        InstantServer.documents += documents
+        return b'{"errors":false,"items":[%b]}' % b",".join([b'{"index":{"status":201}}'] * documents)
 
 
 async def serve() -> None:
@@ -64,17 +77,17 @@ async def serve() -> None:
     await server.serve_forever()
 
 
-@contextlib.asynccontextmanager
-async def stub() -> AsyncIterator[str]:
+@contextlib.contextmanager
+def stub() -> Iterator[str]:
     command = [sys.executable, "-m", "benchmarks.elasticsearch", "--serve"]
-    process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
-    assert process.stdout
 
-    try:
-        yield f"http://127.0.0.1:{int(await process.stdout.readline())}"
-    finally:
-        process.kill()
-        await process.wait()
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
+        assert process.stdout
+
+        try:
+            yield f"http://127.0.0.1:{int(process.stdout.readline())}"
+        finally:
+            process.kill()
 
 
 def document(number: int) -> dict[str, object]:
@@ -135,7 +148,7 @@ async def main(count: int) -> None:
     print(f"{count:,} documents of {len(values[0])} bytes, best of {ROUNDS}, documents/s\n")
     print(f"{'batch.size':>10} {'sink':>12} {'with document.id':>18} {'async_bulk':>12} {'ratio':>7}")
 
-    async with stub() as url:
+    with stub() as url:
         for size in (1000, 5000):
             batches = [make_batch(values[at : at + size], first_offset=at) for at in range(0, count, size)]
             plain = await best(lambda batches=batches: with_sink(url, batches, None))  # type: ignore[misc]  # bound default
