@@ -40,6 +40,8 @@ _LOG = logging.getLogger(__name__)
 _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
 _ANY_HOST: Final = "*"
 _BACKLOG: Final = 2048
+_KEEP_ALIVE_SECONDS: Final = 75
+"""Longer than clients and load balancers keep a connection: who closes it first can't be met by a request on its way."""
 _REQUESTS_SHARE: Final = 0.1
 """The part of the shutdown's time that requests under way may take up; the rest is for the connectors."""
 
@@ -96,6 +98,7 @@ class _Server(uvicorn.Server):
             access_log=False,
             proxy_headers=False,
             server_header=False,
+            timeout_keep_alive=_KEEP_ALIVE_SECONDS,
             timeout_graceful_shutdown=settings.shutdown_timeout * _REQUESTS_SHARE,  # type: ignore[arg-type]  # handed on to wait_for
         )
         super().__init__(config)

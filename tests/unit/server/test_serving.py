@@ -4,9 +4,10 @@ import socket
 from contextlib import closing
 
 import pytest
+from starlette.applications import Starlette
 
 from streamhouse_connect_server import Settings
-from streamhouse_connect_server.serving import _allowed_hosts, _listen, _url
+from streamhouse_connect_server.serving import _allowed_hosts, _listen, _Server, _url
 
 
 def has_ipv6() -> bool:
@@ -16,6 +17,11 @@ def has_ipv6() -> bool:
         return False
 
     return True
+
+
+def test_connections_are_kept_longer_than_clients_keep_them() -> None:
+    """Some clients keep them for 5 s, load balancers for 60: a request must not meet a connection that we are closing."""
+    assert _Server(Starlette(), Settings()).config.timeout_keep_alive > 60
 
 
 async def test_answers_do_not_wait_for_acknowledgements() -> None:
