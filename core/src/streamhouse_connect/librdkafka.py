@@ -49,17 +49,8 @@ NO_TOPIC: Final = frozenset(
         KafkaError._UNKNOWN_PARTITION,  # noqa: SLF001 - the same
     }
 )
-NOT_OURS: Final = frozenset(
-    {
-        KafkaError.ILLEGAL_GENERATION,
-        KafkaError.UNKNOWN_MEMBER_ID,
-        KafkaError.FENCED_INSTANCE_ID,
-        KafkaError.STALE_MEMBER_EPOCH,
-        KafkaError.FENCED_MEMBER_EPOCH,
-        KafkaError._ASSIGNMENT_LOST,  # noqa: SLF001 - the same
-    }
-)
-"""A commit was refused: the group has gone on without us."""
+NOT_OURS: Final = frozenset({KafkaError.FENCED_INSTANCE_ID, KafkaError._ASSIGNMENT_LOST})  # noqa: SLF001 - the same
+"""A commit was refused for good."""
 
 ACCESS: Final = {
     KafkaError._AUTHENTICATION: "correct the credentials in the broker's configuration",  # noqa: SLF001 - the same
@@ -80,6 +71,11 @@ _LATER: Final = frozenset(
         KafkaError._TIMED_OUT_QUEUE,  # noqa: SLF001 - the same
         KafkaError._TRANSPORT,  # noqa: SLF001 - the same
         KafkaError._WAIT_COORD,  # noqa: SLF001 - the same
+        # The group goes through a rebalance. Whoever is not in it any more hears of that when partitions are lost.
+        KafkaError.FENCED_MEMBER_EPOCH,
+        KafkaError.ILLEGAL_GENERATION,
+        KafkaError.STALE_MEMBER_EPOCH,
+        KafkaError.UNKNOWN_MEMBER_ID,
         KafkaError.BROKER_NOT_AVAILABLE,
         KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
         KafkaError.COORDINATOR_NOT_AVAILABLE,

@@ -81,7 +81,8 @@ class Assignments:
         """Flush and commit, then let go."""
         with self._in_rebalance():
             await self.outbox.flush(partitions, _FLUSH_SHARE * self.revoke_within)
-            await self._commit_at_last(partitions)
+            within = (1 - _FLUSH_SHARE) * self.revoke_within
+            await self.committer.commit_at_last(partitions, within=within, log=self.context.log)
             await self._let_go(partitions)
 
     async def lost(self, partitions: Collection[TopicPartition]) -> None:
@@ -170,14 +171,6 @@ class Assignments:
             )
 
         return made_here
-
-    async def _commit_at_last(self, partitions: Collection[TopicPartition]) -> None:
-        """Commit while there is time; what is not committed the next one reads again."""
-        try:
-            async with asyncio.timeout((1 - _FLUSH_SHARE) * self.revoke_within):
-                await self.committer.commit(partitions)
-        except (RetriableError, ConnectionError, TimeoutError) as error:
-            self.context.log.warning("not_committed partitions=%s error=%s", ",".join(map(str, partitions)), error)
 
     async def _let_go(self, partitions: Collection[TopicPartition]) -> None:
         self._ours.difference_update(partitions)

@@ -12,6 +12,7 @@ from streamhouse_connect.runtime.progress import MAX_METADATA
 from streamhouse_connect.sinks import Batching
 
 if TYPE_CHECKING:
+    import logging
     from collections.abc import Collection, Mapping
 
     from streamhouse_connect.brokers import Committed, Consumer
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["Committer"]
 
 _COMMIT_INTERVAL: Final = 0.1
+_AGAIN_SECONDS: Final = 0.1
 
 
 @attrs.define(eq=False)
@@ -67,6 +69,30 @@ class Committer:
                         raise
 
                     self.outbox.refuse(error.partitions)
+
+    async def commit_at_last(
+        self,
+        partitions: Collection[TopicPartition] | None = None,
+        *,
+        within: float,
+        log: logging.LoggerAdapter[logging.Logger],
+    ) -> None:
+        """Commit, again and again while brokers ask for patience: what is not committed in time, the next one reads again."""
+        deadline = asyncio.get_running_loop().time() + within
+
+        while True:
+            try:
+                async with asyncio.timeout_at(deadline):
+                    await self.commit(partitions)
+            except (RetriableError, ConnectionError, TimeoutError) as error:
+                if asyncio.get_running_loop().time() + _AGAIN_SECONDS >= deadline:
+                    held = sorted(self.outbox.progress if partitions is None else partitions)
+                    log.warning("not_committed partitions=%s error=%s", ",".join(map(str, held)), error)
+                    return
+            else:
+                return
+
+            await asyncio.sleep(_AGAIN_SECONDS)
 
     async def _commit(self, due: Mapping[TopicPartition, Committed]) -> None:
         held = {tp: self.outbox.progress[tp] for tp in due}

@@ -149,7 +149,8 @@ class Task:
             await self._outbox.abandon(grace)
             committing.cancel()
             await asyncio.wait({committing})
-            await self._assignments.committer.commit()
+            within = _FAILED_GRACE_SECONDS if self._stop_within is None else (1 - _FLUSH_SHARE) * self._stop_within
+            await self._assignments.committer.commit_at_last(within=within, log=self.context.log)
 
         if self._outbox.failure is not None:
             raise self._outbox.failure
