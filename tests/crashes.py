@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import threading
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any, ClassVar
 
@@ -19,6 +20,7 @@ from streamhouse_connect import (
     ObjectSink,
     RebalanceListener,
     RetriableError,
+    SinkContext,
     Subscription,
     TopicPartition,
 )
@@ -52,6 +54,12 @@ class Unreliable(ObjectSink[Any]):
     """Creates objects as far as chance lets it; goes before a sink among the bases of a class."""
 
     chance: ClassVar[Chance]
+
+    async def open(self, context: SinkContext) -> None:
+        if self.chance.crashed:  # or else it would come back, and take the partitions from its successor for good
+            raise FatalError("crashed")
+
+        await super().open(context)
 
     async def create(self, key: str, body: memoryview, info: ObjectInfo) -> bool:
         chance = self.chance
@@ -109,12 +117,15 @@ class CrashingConsumer(Consumer):
 
 
 class CrashingBroker(MemoryBroker):
-    """One broker for every run; each run gets a chance of its own."""
+    """One broker for every run; each run gets a chance of its own, and is the newest of its group from when it has joined."""
 
     chance: Chance
+    joined: threading.Event
 
     def consumer(self, group: str, subscription: Subscription, listener: RebalanceListener) -> Consumer:
-        return CrashingConsumer(super().consumer(group, subscription, listener), self.chance)
+        consumer = CrashingConsumer(super().consumer(group, subscription, listener), self.chance)
+        self.joined.set()
+        return consumer
 
     async def close(self) -> None:
         """Stay open for the next run."""

@@ -11,6 +11,7 @@ import asyncio
 import io
 import json
 import random
+import threading
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -196,11 +197,12 @@ async def _some_time(chance: Chance, seconds: float) -> None:
 
 async def start(broker: CrashingBroker, place: Place, chance: Chance, options: Mapping[str, object]) -> Worker:
     """Start a run: a worker with the connector, on the broker that all runs share."""
-    broker.chance = chance
+    broker.chance, broker.joined = chance, threading.Event()
     worker = await Worker(broker, registry=_registry(place, chance), shutdown_timeout=0.5).__aenter__()
     common = {"partitioning": "by-path", "retry.backoff.ms": 1, "errors.tolerance": "all"}
     config = {**common, **options, **place.options}
     await worker.create({"name": "c", "connectorClass": "run-sink", "topics": ["orders"], "config": config})
+    assert await asyncio.to_thread(broker.joined.wait, 20)
     return worker
 
 

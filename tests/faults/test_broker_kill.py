@@ -18,7 +18,7 @@ PARTITIONS = 3
 # Appends from several tasks, as fast as it goes; prints a line for each append once it is acknowledged.
 APPENDER = """
 import asyncio, itertools, random, sys
-from streamhouse_connect import Committed, NewRecords, SqliteBroker, TopicPartition
+from streamhouse_connect import Committed, NewRecords, SqliteBroker, Subscription, TopicPartition
 from streamhouse_connect.testing.brokers import RecordingListener
 
 async def append(broker, name, numbers, rng):
