@@ -49,7 +49,6 @@ def read(**given: object) -> Config:
         ("x_size", "1kb", 1000),
         ("x_size", 17, 17),
         ("x_text", 2026, "2026"),
-        ("x_text", True, "true"),
         ("x_text", "", ""),
         ("x_count", None, 5),
     ],
@@ -72,6 +71,10 @@ def test_values_may_be_text_or_json(key: str, value: object, expected: object) -
         ("x_mode", "upsrt", "must be one of upsert, insert, but is 'upsrt'; did you mean upsert?"),
         ("x_size", "5 parsecs", "must be a size"),
         ("x_text", {"a": 1}, "must be text, but is an object"),
+        ("x_text", True, "must be text, but is true"),
+        ("x_secret", False, "must be text, but is false"),
+        ("x_text", "a\0b", "must not hold the character NUL"),
+        ("x_url", "http://h\0", "must not hold the character NUL"),
         ("x_fields", [["a"]], "must be text, but is a list"),
     ],
 )
@@ -112,6 +115,38 @@ def test_an_unknown_key_is_a_warning_with_what_was_meant() -> None:
         "config.x.cuont is not an option of this connector; did you mean x.count?",
         "config.zzz is not an option of this connector; it has no effect",
     )
+
+
+def test_of_very_many_unknown_keys_the_first_are_told() -> None:
+    """What was meant is looked for a few times only: comparing takes long."""
+    loaded = load([Config], {"x.url": "http://h", **{f"x.count{number}" + "!" * 200: 1 for number in range(60_000)}})
+    assert len(loaded.warnings) == 101
+    assert loaded.warnings[-1] == "59,900 more keys are not an option of this connector"
+    assert max(map(len, loaded.warnings)) < 300
+
+
+def test_of_very_many_problems_the_first_are_told() -> None:
+    """And how many more there are."""
+    with pytest.raises(ConfigError) as caught:
+        load([Passing], {f"y.override.{number}": [] for number in range(60_000)})
+
+    assert len(caught.value.problems) == 101
+    assert str(caught.value.problems[-1]) == "config.y.override.* has 59,900 more problems of these kinds"
+
+
+def test_a_long_value_is_not_repeated_in_full() -> None:
+    """A few of its characters are enough to know it again."""
+    for given in ({"x.count": "9" * 100_000}, {"x.mode": "u" * 100_000}, {"x.on": "t" * 100_000}):
+        with pytest.raises(ConfigError) as caught:
+            load([Config], {"x.url": "http://h", **given})
+
+        assert len(str(caught.value)) < 200
+
+
+def test_a_list_has_an_end() -> None:
+    """Whoever compares its items with each other has to come to one."""
+    with pytest.raises(ConfigError, match=r"config\.x\.fields must have at most 1,000 items, but has 1,001"):
+        read(x_fields=",".join(map(str, range(1001))))
 
 
 def test_defaults_can_be_replaced_but_not_what_is_given() -> None:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamhouse_connect import ConfigError, Registry, Subscription, TargetState
-from streamhouse_connect.runtime.spec import parse_body
+from streamhouse_connect import ConfigError, Definition, Registry, Subscription, TargetState
+from streamhouse_connect.runtime.spec import parse_body, parse_update
 
 REGISTRY = Registry(entry_points=False)
 
@@ -116,6 +118,90 @@ def test_the_initial_state_may_be_chosen() -> None:
     """A connector can be made without being started."""
     assert parse_body(body(initialState="paused"), REGISTRY).target is TargetState.PAUSED
     assert parse_body(body(), REGISTRY).target is TargetState.RUNNING
+
+
+def problems_of(**fields: Any) -> list[str]:
+    """Return the problems of a body as people read them."""
+    with pytest.raises(ConfigError) as caught:
+        parse_body(body(**fields), REGISTRY)
+
+    return [str(problem) for problem in caught.value.problems]
+
+
+def test_there_is_an_end_to_topics() -> None:
+    """Beyond it, a pattern takes in all that match."""
+    topics = [f"t{number}" for number in range(10_000)]
+    assert len(parse_body(body(topics=topics), REGISTRY).topics) == 10_000
+    (problem,) = problems_of(topics=["t"] * 40_000)
+    assert problem.startswith("topics must name at most 10,000 topics, but names 40,000; config.topics.regex ")
+
+
+def test_of_very_many_wrong_topics_the_first_are_told() -> None:
+    """And how many more there are; names are compared in no time."""
+    problems = problems_of(topics=["t"] * 10_000)
+    assert len(problems) == 101
+    assert problems[0] == "topics[1] names t a second time"
+    assert problems[-1] == "topics has 9,899 more problems of these kinds"
+
+
+def test_of_very_many_unknown_fields_the_first_are_told() -> None:
+    """And how many more there are."""
+    spec = parse_body(body(**{f"topic{number}": 1 for number in range(60_000)}), REGISTRY)
+    assert len(spec.warnings) == 101
+    assert spec.warnings[-1] == "59,900 more keys are not a field of a connector"
+
+
+@pytest.mark.parametrize(
+    ("fields", "problem"),
+    [
+        (
+            {"connectorClass": "flie-sink"},
+            "connectorClass is not known: 'flie-sink' names no sink; did you mean file-sink?",
+        ),
+        (
+            {"config": {"file.path": "x", "format": "jsom"}},
+            "config.format is not known: 'jsom' names no formatter; did you mean json?",
+        ),
+        ({"connectorType": ["source"]}, "connectorType must be sink, but is ['source']"),
+    ],
+)
+def test_a_problem_reads_as_a_sentence_about_its_field(fields: dict[str, Any], problem: str) -> None:
+    """The field is its subject."""
+    assert problems_of(**fields) == [problem]
+
+
+@pytest.mark.parametrize("config", ["s3.secret.key=geheim", ["geheim"], 7])
+def test_a_config_that_is_no_object_is_not_repeated(config: object) -> None:
+    """It may hold secrets all the same."""
+    what = {str: "text", list: "a list", int: "something else"}[type(config)]
+    assert f"config must be an object, but is {what}" in problems_of(config=config)
+
+
+def test_a_path_is_text() -> None:
+    """Neither true nor a NUL can be part of one; a number can."""
+    assert problems_of(config={"file.path": True}) == ["config.file.path must be text, but is true"]
+    assert problems_of(config={"file.path": "a\0b"}) == ["config.file.path must not hold the character NUL"]
+    assert parse_body(body(config={"file.path": 1}), REGISTRY).config == {"file.path": 1}
+
+
+def test_an_update_warns_of_what_only_a_new_connector_takes() -> None:
+    """A state is asked for by pause, resume and stop, and the uid stays."""
+    now = datetime.now(UTC)
+    definition = Definition(
+        name="c",
+        connector_class="file-sink",
+        topics=("orders",),
+        config={"file.path": "/data"},
+        uid="u",
+        created_at=now,
+        updated_at=now,
+    )
+    update = partial(parse_update, definition, None, registry=REGISTRY)
+    assert update(body={"topics": ["orders"], "config": {"file.path": "/data"}, "uid": "u"}).warnings == ()
+    assert update(body=body(initialState="paused", uid="v")).warnings == (
+        "initialState has no effect on a connector that exists; pause, stop or resume it",
+        "uid has no effect on a connector that exists; it keeps the one that it was made with",
+    )
 
 
 JSON = st.recursive(

@@ -11,6 +11,7 @@ cattrs, and knows nothing of sinks.
 
 from streamhouse_connect.config.declarations import Fields, Size, bare_type, declared, find, is_prefix, option
 from streamhouse_connect.config.descriptions import OptionInfo, describe
+from streamhouse_connect.config.excerpts import excerpt, unknown
 from streamhouse_connect.config.loading import Loaded, load
 
 __all__ = [
@@ -21,8 +22,10 @@ __all__ = [
     "bare_type",
     "declared",
     "describe",
+    "excerpt",
     "find",
     "is_prefix",
     "load",
     "option",
+    "unknown",
 ]

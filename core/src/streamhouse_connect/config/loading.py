@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final, Literal, TypeVar, cast, get_args, get_origin
 
@@ -11,13 +10,12 @@ import cattrs
 
 from streamhouse_connect import parsing
 from streamhouse_connect.config.declarations import Declaration, Size, bare_type, declared, find, is_prefix
+from streamhouse_connect.config.excerpts import excerpt, unknown
 from streamhouse_connect.errors import ConfigError, Problem
 from streamhouse_connect.secrets import Secret, SecretUrl, secret_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
-
-    from streamhouse_connect.config.declarations import Fields
 
 __all__ = ["Loaded", "load"]
 
@@ -86,7 +84,8 @@ def load(
     if problems:
         raise ConfigError(problems)
 
-    return Loaded(configs, tuple(_unknown(key, fields, prefix) for key in raw if find(fields, key) is None))
+    not_known = [key for key in raw if find(fields, key) is None]
+    return Loaded(configs, tuple(unknown(not_known, fields, prefix=prefix, what="an option of this connector")))
 
 
 def _read(config_class: type, given: Mapping[str, object]) -> tuple[dict[str, object], list[Problem]]:
@@ -130,11 +129,11 @@ def _read_properties(prefix: str, given: Mapping[str, object]) -> tuple[dict[str
             continue
 
         try:
-            values[key.removeprefix(prefix)] = parsing.text(value)
+            values[key.removeprefix(prefix)] = parsing.property_text(value)
         except ValueError as error:
             problems.append(Problem(key, str(error)))
 
-    return values, problems
+    return values, excerpt(problems, field=f"{prefix}*")
 
 
 def _check_range(value: object, spec: Declaration) -> None:
@@ -148,13 +147,6 @@ def _check_range(value: object, spec: Declaration) -> None:
     if spec.maximum is not None and value > spec.maximum:
         message = f"must be at most {spec.maximum}, but is {value}"
         raise ValueError(message)
-
-
-def _unknown(key: str, fields: Fields, prefix: str) -> str:
-    near = difflib.get_close_matches(key, fields, n=1)
-    meant = f"{near[0]}*" if near and is_prefix(near[0]) else next(iter(near), "")
-    hint = f"did you mean {meant}?" if meant else "it has no effect"
-    return f"{prefix}{key} is not an option of this connector; {hint}"
 
 
 def _converter() -> cattrs.Converter:

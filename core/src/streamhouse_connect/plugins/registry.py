@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import importlib
+import reprlib
 from importlib import metadata
 from typing import TYPE_CHECKING, Any, Final, Literal
 
@@ -37,6 +38,8 @@ _HOOKS: Final[dict[Kind, str]] = {
     "partitioner": "streamhouse_register_partitioners",
 }
 _CORE: Final = "streamhouse-connect"
+_COMPARED: Final = 100
+"""Characters of an unknown name that are compared with the known ones."""
 
 
 @attrs.frozen
@@ -173,10 +176,10 @@ class Registry:
         if name in found:
             return found[name]
 
-        near = difflib.get_close_matches(name, found, n=1, cutoff=0.5)
+        near = difflib.get_close_matches(name[:_COMPARED], found, n=1, cutoff=0.5)
         installed = ", ".join(sorted({entry.plugin.name for entry in found.values()}))
         hint = f"did you mean {near[0]}?" if near else f"there are: {installed}"
-        message = f"{name!r} names no {kind}; {hint}"
+        message = f"{reprlib.repr(name)} names no {kind}; {hint}"
         raise NotFoundError(message, code="unknown_plugin")
 
     def _load(self, entry_point: metadata.EntryPoint) -> None:

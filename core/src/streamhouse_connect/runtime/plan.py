@@ -69,7 +69,7 @@ def make_plan(name: str, connector_class: str, config: Mapping[str, object], reg
     try:
         sink_class = registry.sink(connector_class)
     except (NotFoundError, PluginError) as error:
-        raise ConfigError([Problem("connectorClass", str(error))]) from error
+        raise ConfigError([_unusable("connectorClass", error)]) from error
 
     problems: list[Problem] = []
     parts = _object_parts(config, registry, problems) if issubclass(sink_class, ObjectSink) else ()
@@ -129,9 +129,13 @@ def _object_parts(config: Mapping[str, object], registry: Registry, problems: li
         try:
             parts.append(cast("Any", find)(name))
         except (NotFoundError, PluginError) as error:
-            problems.append(Problem(f"config.{key}", str(error)))
+            problems.append(_unusable(f"config.{key}", error))
 
     return tuple(parts)
+
+
+def _unusable(field: str, error: NotFoundError | PluginError) -> Problem:
+    return Problem(field, f"{'is not known' if isinstance(error, NotFoundError) else 'is of no use'}: {error}")
 
 
 def bad_topic(topic: object) -> str | None:

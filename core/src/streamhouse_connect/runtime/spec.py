@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 import reprlib
 from typing import TYPE_CHECKING, Final
 
 import attrs
 
+from streamhouse_connect.config import excerpt, unknown
 from streamhouse_connect.definitions import TargetState
 from streamhouse_connect.errors import ConfigError, Problem
 from streamhouse_connect.masking import restore
 from streamhouse_connect.runtime.plan import Plan, bad_topic, make_plan
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from streamhouse_connect.definitions import Definition
     from streamhouse_connect.plugins import Registry
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["ConnectorSpec", "parse_body", "parse_update"]
 
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}")
+_MAX_TOPICS: Final = 10_000
 _FIELDS: Final = ("name", "connectorType", "connectorClass", "topics", "config", "initialState", "uid")
 _ANSWERED: Final = frozenset(
     {"state", "targetState", "errorMessage", "recordsProcessed", "createdAt", "updatedAt", "status", "warnings"}
@@ -59,7 +60,7 @@ def parse_body(body: Mapping[str, object], registry: Registry) -> ConnectorSpec:
     plan = None
 
     if body.get("connectorType", "sink") != "sink":
-        problems.append(Problem("connectorType", f"must be sink, but is {body['connectorType']!r}"))
+        problems.append(Problem("connectorType", f"must be sink, but is {reprlib.repr(body['connectorType'])}"))
 
     try:
         plan = make_plan(name, _class_name(body.get("connectorClass")), config, registry)
@@ -72,6 +73,8 @@ def parse_body(body: Mapping[str, object], registry: Registry) -> ConnectorSpec:
     if problems or plan is None:
         raise ConfigError(problems)
 
+    unheard_of = [key for key in body if key not in _FIELDS and key not in _ANSWERED]
+
     return ConnectorSpec(
         name=name,
         connector_class=plan.sink_class.name,
@@ -80,7 +83,7 @@ def parse_body(body: Mapping[str, object], registry: Registry) -> ConnectorSpec:
         target=target,
         uid=uid,
         plan=plan,
-        warnings=(*_unknown_fields(body), *plan.loaded.warnings),
+        warnings=(*unknown(unheard_of, _FIELDS, what="a field of a connector"), *plan.loaded.warnings),
     )
 
 
@@ -119,7 +122,16 @@ def parse_update(
     if problems:
         raise ConfigError(problems)
 
-    return spec
+    return attrs.evolve(spec, warnings=(*_without_effect(spec, definition, body), *spec.warnings))
+
+
+def _without_effect(spec: ConnectorSpec, definition: Definition, body: Mapping[str, object]) -> Iterator[str]:
+    """Say what of an update is for new connectors only."""
+    if body.get("initialState") is not None:
+        yield "initialState has no effect on a connector that exists; pause, stop or resume it"
+
+    if spec.uid not in (None, definition.uid):
+        yield "uid has no effect on a connector that exists; it keeps the one that it was made with"
 
 
 def _name(value: object, problems: list[Problem]) -> str:
@@ -156,14 +168,27 @@ def _topics(value: object, problems: list[Problem], *, pattern: object) -> tuple
         problems.append(Problem("topics", f"must be a list of topic names, but is {reprlib.repr(value)}"))
         return ()
 
-    for index, topic in enumerate(value):
-        if wrong := bad_topic(topic):
-            problems.append(Problem(f"topics[{index}]", wrong))
+    if len(value) > _MAX_TOPICS:
+        rule = f"must name at most {_MAX_TOPICS:,} topics, but names {len(value):,}; config.topics.regex takes all that match"
+        problems.append(Problem("topics", rule))
+        return ()
 
-        elif topic in value[:index]:
-            problems.append(Problem(f"topics[{index}]", f"names {topic} a second time"))
-
+    problems += excerpt(_topic_problems(value), field="topics")
     return tuple(str(topic) for topic in value)
+
+
+def _topic_problems(topics: Sequence[object]) -> Iterator[Problem]:
+    named = set()
+
+    for index, topic in enumerate(topics):
+        if wrong := bad_topic(topic):
+            yield Problem(f"topics[{index}]", wrong)
+
+        elif topic in named:
+            yield Problem(f"topics[{index}]", f"names {topic} a second time")
+
+        else:
+            named.add(topic)
 
 
 def _target(value: object, problems: list[Problem]) -> TargetState:
@@ -190,20 +215,9 @@ def _config(value: object, problems: list[Problem]) -> dict[str, object]:
         return {}
 
     if not isinstance(value, dict):
-        problems.append(Problem("config", f"must be an object, but is {reprlib.repr(value)}"))
+        # Not the value itself: it may hold secrets all the same.
+        what = "text" if isinstance(value, str) else "a list" if isinstance(value, list) else "something else"
+        problems.append(Problem("config", f"must be an object, but is {what}"))
         return {}
 
     return {str(key): option for key, option in value.items() if option is not None}
-
-
-def _unknown_fields(body: Mapping[str, object]) -> list[str]:
-    warnings = []
-
-    for key in body:
-        if key not in _FIELDS and key not in _ANSWERED:
-            near = difflib.get_close_matches(key, _FIELDS, n=1)
-            warnings.append(
-                f"{key} is not a field of a connector; " + (f"did you mean {near[0]}?" if near else "ignored")
-            )
-
-    return warnings
