@@ -83,3 +83,41 @@ def test_a_property_may_be_replaced_next_to_masked_ones() -> None:
     """A new password is no reason to give the key again."""
     changed = {f"{PREFIX}sasl.password": "neu"}
     assert restore([Config], {**SHOWN, **changed}, STORED) == {**STORED, **changed}
+
+
+def test_a_misspelt_option_may_be_sent_back_too() -> None:
+    """What nobody has declared is filled in by the rule by which it was masked."""
+    stored = {**STORED, "x.ulr": "http://u:geheim@h/?token=auch", "x.pasword": 7}
+    shown = mask([Config], stored)
+    assert (shown["x.ulr"], shown["x.pasword"]) == (f"http://u:{MASK}@h/?token={MASK}", MASK)
+    assert restore([Config], shown, stored) == stored
+
+
+@pytest.mark.parametrize(
+    "given",
+    [{"x.name": f"a{MASK}b"}, {"x.url": f"http://u:pw@here/{MASK}"}, {"x.secret": f"not{MASK}masked"}, {"other": MASK}],
+)
+def test_what_only_looks_like_a_mask_is_taken_as_it_is(given: dict[str, object]) -> None:
+    """A name may hold asterisks, and so may a new secret."""
+    assert restore([Config], {**SHOWN, **given}, STORED) == {**STORED, **given}
+
+
+@pytest.mark.parametrize("key", ["x.url", "x.endpoint", "target"])
+def test_options_of_a_sink_that_is_not_known_here_keep_their_secrets_at_home(key: str) -> None:
+    """Nobody can tell then which of them lead where: all that look like it must stay as they are."""
+    stored = {key: "http://here/", "x.secret": "geheim"}
+    assert restore([], {key: "http://here/", "x.secret": MASK}, stored) == stored
+
+    with pytest.raises(ConfigError, match=rf"of {key} changed"):
+        restore([], {key: "http://evil/", "x.secret": MASK}, stored)
+
+
+def test_the_number_of_masks_does_not_multiply_the_work() -> None:
+    """However many there are, the first hundred problems are told, and how many more there are."""
+    given = {f"{PREFIX}{number}.password": MASK for number in range(20_000)}
+
+    with pytest.raises(ConfigError) as caught:
+        restore([Config], {**given, f"{PREFIX}servers": "evil"}, given)
+
+    assert len(caught.value.problems) == 101
+    assert caught.value.problems[-1].message == "has 19,900 more problems of these kinds"

@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
-from streamhouse_connect.config import bare_type, declared, find, is_prefix
+import attrs
+
+from streamhouse_connect.config import bare_type, declared, excerpt, find, is_prefix
 from streamhouse_connect.errors import ConfigError, Problem
 from streamhouse_connect.secrets import MASK, Secret, SecretUrl, secret_in
 
@@ -19,6 +21,8 @@ __all__ = ["mask", "restore"]
 _LEADS_SOMEWHERE: Final = re.compile(r"server|broker|url|host|endpoint|proxy|protocol|ssl|sasl", re.IGNORECASE)
 """Properties of a client library that decide who gets to see the password, and on which way."""
 
+_NAMED: Final = 5
+
 
 def mask(classes: Sequence[type], raw: Mapping[str, object]) -> dict[str, object]:
     """Return `raw` as it may be shown; what nobody has declared is masked if it sounds secret: it may be misspelt."""
@@ -30,51 +34,84 @@ def restore(classes: Sequence[type], raw: Mapping[str, object], stored: Mapping[
     """Put the stored secrets back where `raw`, an answer that was sent back, holds masks.
 
     A secret is only put back while every URL among the options keeps its scheme, user, host and port: otherwise a
-    stranger could have a secret sent to a server of their own. Of properties that go to a client library all must be kept
-    that may lead it elsewhere.
+    stranger could have a secret sent to a server of their own. Of properties that go to a client library, and of options
+    that nobody has declared, all must be kept that may lead it elsewhere. What is not secret is taken as it is.
 
     :raises ConfigError: naming each key whose mask can't be replaced.
     """
     fields = declared(classes)
+    moved = _Moves(fields, raw, stored)
     restored = dict(raw)
     problems = []
 
     for key, value in raw.items():
-        if not isinstance(value, str) or MASK not in value:
+        masked = _secret(fields, key, value) if isinstance(value, str) and MASK in value else None
+
+        if masked is None or not masked.is_masked:
             continue
 
-        moved = _moved(fields, key, raw, stored)
-        kind = type(_secret(fields, key, value) or Secret(value))
-        secret = kind(value).restored(kind(str(stored[key]))) if key in stored and not moved else None
+        kept = _secret(fields, key, str(stored[key])) if key in stored and not moved.of(key) else None
+        secret = masked.restored(kept) if type(kept) is type(masked) else None
 
-        if secret is None or MASK in secret.reveal():
-            problems.append(Problem(f"config.{key}", _why_not_restored(key, stored, moved)))
+        if secret is None:
+            problems.append(Problem(f"config.{key}", _why_not_restored(key, stored, moved.of(key))))
         else:
-            restored[key] = stored[key] if kind is Secret and value == MASK else secret.reveal()
+            restored[key] = stored[key] if secret is kept else secret.reveal()
 
     if problems:
-        raise ConfigError(problems)
+        raise ConfigError(excerpt(problems, field="config"))
 
     return restored
 
 
-def _moved(fields: Fields, key: str, raw: Mapping[str, object], stored: Mapping[str, object]) -> list[str]:
-    """Return the options that send the secret of `key` elsewhere than before."""
-    prefix = next((own for own in fields if is_prefix(own) and key.startswith(own)), None)
+@attrs.frozen
+class _Moves:
+    """Which options would send secrets elsewhere than before."""
 
-    if prefix is None:
-        urls = [url for url in fields if not is_prefix(url) and bare_type(fields[url][0].type) is SecretUrl]
-        return [url for url in urls if _origin(raw, url) != _origin(stored, url)]
+    fields: Fields
+    raw: Mapping[str, object]
+    stored: Mapping[str, object]
+    _of_prefix: dict[str | None, list[str]] = attrs.field(factory=dict, init=False)
 
-    leading = [own for own in {*raw, *stored} if own.startswith(prefix) and _LEADS_SOMEWHERE.search(own)]
-    return sorted(own for own in leading if _shown(own, raw.get(own), fields) != _shown(own, stored.get(own), fields))
+    def of(self, key: str) -> list[str]:
+        """Return the options that send the secret of `key` elsewhere."""
+        found = find(self.fields, key)
+        prefix = "" if found is None else found[1].key if is_prefix(found[1].key) else None
+
+        if prefix not in self._of_prefix:
+            self._of_prefix[prefix] = self._urls() if prefix is None else self._properties(prefix)
+
+        return self._of_prefix[prefix]
+
+    def _urls(self) -> list[str]:
+        urls = [key for key, (field, _) in self.fields.items() if bare_type(field.type) is SecretUrl]
+        return [url for url in urls if _origin(self.raw, url) != _origin(self.stored, url)]
+
+    def _properties(self, prefix: str) -> list[str]:
+        """Compare the properties of a prefix; none: what nobody has declared, and the URLs that somebody has."""
+        ours = (key for key in sorted({*self.raw, *self.stored}) if key.startswith(prefix))
+        moved = [
+            key
+            for key in ours
+            if (prefix or find(self.fields, key) is None)
+            and self._leads_somewhere(key)
+            and self._shown(key, self.raw) != self._shown(key, self.stored)
+        ]
+        return moved if prefix else [*self._urls(), *moved]
+
+    def _leads_somewhere(self, key: str) -> bool:
+        return _LEADS_SOMEWHERE.search(key) is not None or "://" in f"{self.raw.get(key)} {self.stored.get(key)}"
+
+    def _shown(self, key: str, options: Mapping[str, object]) -> object:
+        return _shown(key, options.get(key), self.fields)
 
 
 def _why_not_restored(key: str, stored: Mapping[str, object], moved: Sequence[str]) -> str:
     if key not in stored:
         return "is masked, but no secret is stored for it; give the secret itself"
 
-    where = f" of {', '.join(moved)}" if moved else ""
+    names = ", ".join(moved[:_NAMED]) + (", …" if len(moved) > _NAMED else "")
+    where = f" of {names}" if moved else ""
     return f"is masked, and scheme, user, host or port{where} changed; give the secret again"
 
 

@@ -17,7 +17,7 @@ __all__ = ["MASK", "Redactor", "Secret", "SecretUrl", "secret_in", "sounds_secre
 MASK: Final = "********"
 """What is shown where a secret stands."""
 
-_SENSITIVE = re.compile(r"pass|secret|token|credential|key(\.pem)?$|auth(?!bearer)|jaas", re.IGNORECASE)
+_SENSITIVE = re.compile(r"pass|pasw|pwd|secret|token|credential|key(\.pem)?$|auth(?!bearer)|jaas", re.IGNORECASE)
 
 # The password ends at the last @: an unencoded one may itself hold / or @.
 _USERINFO = re.compile(r"(?P<before>://[^:@/?#]*:)(?P<secret>.*)(?P<after>@)", re.DOTALL)
@@ -44,9 +44,14 @@ class Secret:
         """Return every text that must not appear in a message, in each spelling a client library may use."""
         return frozenset({self._value} - {""})
 
+    @property
+    def is_masked(self) -> bool:
+        """Whether this is no secret, but what was shown of one."""
+        return self._value == MASK
+
     def restored(self, stored: Secret) -> Secret | None:
         """Fill in what is masked here from `stored`; None if the two do not belong together."""
-        return stored if self._value == MASK else self
+        return stored if self.is_masked else self
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.masked()!r})"
@@ -84,13 +89,18 @@ class SecretUrl(Secret):
         except ValueError:
             return None
 
+    @property
+    def is_masked(self) -> bool:
+        """Whether a password in it is masked, or holds a mask; elsewhere it may hold what looks like one."""
+        return any(MASK in password for password in self.secrets())
+
     def restored(self, stored: Secret) -> Secret | None:
         """Fill in the masked passwords from `stored`; None unless both have the same scheme, user, host and port.
 
         Only a password that is the mask and nothing else is filled in: next to `@host/` readers of URLs disagree on what
         the host is, and one of them might send the password there.
         """
-        if MASK not in self._value:
+        if not self.is_masked:
             return self
 
         if not isinstance(stored, SecretUrl) or self.origin() is None or self.origin() != stored.origin():
@@ -102,7 +112,8 @@ class SecretUrl(Secret):
             kept = {m["before"]: m["secret"] for m in pattern.finditer(stored.reveal())}
             value = pattern.sub(lambda m, kept=kept: _filled(m, kept), value)  # type: ignore[misc]  # bound default
 
-        return SecretUrl(value) if MASK not in value else None
+        filled = SecretUrl(value)
+        return None if filled.is_masked else filled
 
 
 def _filled(found: re.Match[str], kept: Mapping[str, str]) -> str:
