@@ -485,6 +485,38 @@ async def test_a_topic_in_use_is_not_deleted(worker: Worker) -> None:
     assert caught.value.code == "topic_in_use"
 
 
+async def test_a_topic_that_is_waited_for_is_a_warning(worker: Worker) -> None:
+    """From the answer to the request on, until it is there; of very many, the number is told."""
+    waiting = "topic nosuch does not exist yet; it is waited for"
+    assert (await worker.create(body(topics=["nosuch", "orders"]))).warnings == (waiting,)
+    assert (await worker.get("c")).warnings == (waiting,)
+    await worker.broker.create_topic("nosuch")
+    assert (await worker.get("c")).warnings == ()
+    many = await worker.create(body("d", topics=[f"no{number}" for number in range(500)]))
+    assert (len(many.warnings), many.warnings[-1]) == (21, "480 more topics do not exist yet; they are waited for")
+
+
+async def test_a_topic_of_dead_letters_is_not_deleted_while_there_may_be_more(worker: Worker) -> None:
+    """Unless the connector makes none: then it is a topic like others."""
+    for topic in ("c-dlq", "d-dlq", "other"):
+        await worker.broker.create_topic(topic)
+
+    await worker.create(body("c", errors_tolerance="all"))
+    await worker.create(body("d"))
+    await worker.create(body("e", topics=["other"]))
+    config = {"errors.tolerance": "all", "errors.deadletterqueue.topic.name": "other"}
+    await worker.create({**body("f"), "config": config})
+
+    with pytest.raises(ConflictError, match="topic 'c-dlq' takes the dead letters of c; delete the connectors first"):
+        await worker.delete_topic("c-dlq")
+
+    with pytest.raises(ConflictError, match="topic 'other' is read by e and takes the dead letters of f;") as caught:
+        await worker.delete_topic("other")
+
+    assert caught.value.code == "topic_in_use"
+    await worker.delete_topic("d-dlq")
+
+
 async def test_topics_may_be_chosen_by_a_pattern(worker: Worker, destination: Destination) -> None:
     """Those that are there, and those that come; the status shows them, and none of them is deleted."""
     await produce(worker, b"a")

@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 __all__ = ["Lookout"]
 
 _LOOK_SECONDS: Final = 0.05
+_AWAITED: Final = 20
+"""Of more topics that do not exist, the number is told."""
 
 
 @attrs.frozen
@@ -66,7 +68,7 @@ class Lookout:
             tasks=tuple(_infos(tasks)),
             partitions=partitions,
             guarantee=_guarantee(plan, merged.weakened),
-            warnings=(*running.warnings, *merged.notes),
+            warnings=(*running.warnings, *_waiting(running.seen.awaited), *merged.notes),
             version=definition.version,
             stale=self.definitions.stale or running.seen.stale,
         )
@@ -132,6 +134,14 @@ def _partitions(
             processed=PartitionProgress.processed_of(commit) if commit else 0,
             missed=all_tasks.missed.get(extent.tp, 0),
         )
+
+
+def _waiting(awaited: Sequence[str]) -> Iterator[str]:
+    for topic in awaited[:_AWAITED]:
+        yield f"topic {topic} does not exist yet; it is waited for"
+
+    if len(awaited) > _AWAITED:
+        yield f"{len(awaited) - _AWAITED:,} more topics do not exist yet; they are waited for"
 
 
 def _guarantee(plan: Plan | None, weakened: str | None) -> Guarantee | None:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from streamhouse_connect.plugins import Registry
     from streamhouse_connect.sinks import Guarantee, Sink
 
-__all__ = ["Plan", "bad_topic", "make_plan"]
+__all__ = ["Plan", "bad_topic", "default_dead_letter_topic", "make_plan"]
 
 _TOPIC: Final = re.compile(r"[A-Za-z0-9._-]{1,249}")
 
@@ -82,7 +82,7 @@ def make_plan(name: str, connector_class: str, config: Mapping[str, object], reg
         raise ConfigError([*problems, *error.problems]) from error
 
     options = loaded.get(ConnectorOptions)
-    dead_letter_topic = options.dead_letter_topic or f"{name}-dlq"
+    dead_letter_topic = options.dead_letter_topic or default_dead_letter_topic(name)
 
     if wrong := bad_topic(dead_letter_topic):
         problems.append(Problem("config.errors.deadletterqueue.topic.name", wrong))
@@ -136,6 +136,11 @@ def _object_parts(config: Mapping[str, object], registry: Registry, problems: li
 
 def _unusable(field: str, error: NotFoundError | PluginError) -> Problem:
     return Problem(field, f"{'is not known' if isinstance(error, NotFoundError) else 'is of no use'}: {error}")
+
+
+def default_dead_letter_topic(connector: str) -> str:
+    """Return where dead letters go if nothing is said about it."""
+    return f"{connector}-dlq"
 
 
 def bad_topic(topic: object) -> str | None:

@@ -11,7 +11,7 @@ import attrs
 
 from streamhouse_connect.errors import ConfigError
 from streamhouse_connect.runtime.plan import Plan, make_plan
-from streamhouse_connect.runtime.sources import Seen, subscription_of
+from streamhouse_connect.runtime.sources import Seen, dead_letter_topic_of, subscription_of
 
 if TYPE_CHECKING:
     from streamhouse_connect.brokers import Subscription
@@ -43,6 +43,11 @@ class Running:
     def subscription(self) -> Subscription:
         """What the connector reads."""
         return subscription_of(self.definition, self.plan)
+
+    @property
+    def dead_letter_topic(self) -> str | None:
+        """Where it puts dead letters, if it makes any."""
+        return dead_letter_topic_of(self.definition, self.plan)
 
 
 class Reconciler:
@@ -76,6 +81,14 @@ class Reconciler:
 
         elif definition.version > running.definition.version:
             await self._change(running, definition)
+
+    def uses(self, topic: str) -> list[str]:
+        """Say what is done with a topic, and by which connectors."""
+        running = sorted(self.running.items())
+        readers = [name for name, each in running if each.subscription.includes(topic)]
+        buriers = [name for name, each in running if each.dead_letter_topic == topic]
+        uses = (("is read by", readers), ("takes the dead letters of", buriers))
+        return [f"{what} {', '.join(names)}" for what, names in uses if names]
 
     async def close(self, *, within: float) -> None:
         """Stop everything for good."""

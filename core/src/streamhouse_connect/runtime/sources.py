@@ -11,17 +11,18 @@ import attrs
 
 from streamhouse_connect.brokers import Subscription
 from streamhouse_connect.errors import DeliveryError, NotFoundError, RetriableError
+from streamhouse_connect.runtime.plan import default_dead_letter_topic
 from streamhouse_connect.runtime.progress import PartitionProgress
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from streamhouse_connect.brokers import Broker, Committed, Topic
     from streamhouse_connect.definitions import Definition
     from streamhouse_connect.records import TopicPartition
     from streamhouse_connect.runtime.plan import Plan
 
-__all__ = ["Extent", "Seen", "extents", "forget_group", "group_of", "see", "subscription_of"]
+__all__ = ["Extent", "Seen", "dead_letter_topic_of", "extents", "forget_group", "group_of", "see", "subscription_of"]
 
 _PATIENCE_SECONDS: Final = 3.0
 _LEAVE_SECONDS: Final = 15.0
@@ -55,6 +56,8 @@ class Seen:
     extents: tuple[Extent, ...] = ()
     committed: Mapping[TopicPartition, Committed] = attrs.field(factory=dict)
     """What its group has committed; empty where only its own worker commits, which knows."""
+    awaited: tuple[str, ...] = ()
+    """Topics that are to be read, and that do not exist."""
     stale: str | None = None
 
 
@@ -90,11 +93,26 @@ def subscription_of(definition: Definition, plan: Plan | None) -> Subscription:
     return Subscription(definition.topics)
 
 
+def dead_letter_topic_of(definition: Definition, plan: Plan | None) -> str | None:
+    """Return where a connector puts its dead letters, if it makes any; without a plan, where it seems to."""
+    if plan is not None:
+        return plan.dead_letter_topic if plan.options.errors_tolerance == "all" else None
+
+    if definition.config.get("errors.tolerance") != "all":
+        return None
+
+    return str(definition.config.get("errors.deadletterqueue.topic.name") or default_dead_letter_topic(definition.name))
+
+
 async def extents(subscription: Subscription, broker: Broker) -> list[Extent]:
     """Return the present partitions of what is read; a topic that does not exist yet is waited for."""
+    return await _extents(await _topics(subscription, broker), broker)
+
+
+async def _extents(topics: Iterable[Topic], broker: Broker) -> list[Extent]:
     found = []
 
-    for topic in await _topics(subscription, broker):
+    for topic in topics:
         with suppress(NotFoundError):  # it is gone by now
             watermarks = await broker.watermarks(topic.name)
             found += [Extent(tp, topic.id, start, end) for tp, (start, end) in sorted(watermarks.items())]
@@ -119,11 +137,13 @@ async def see(connector: str, subscription: Subscription, broker: Broker, *, las
     """Ask the broker; while it does not answer, return what it told last, and why it is not new."""
     try:
         async with asyncio.timeout(_PATIENCE_SECONDS):
-            found = await extents(subscription, broker)
+            topics = await _topics(subscription, broker)
+            found = await _extents(topics, broker)
             committed = await broker.committed(group_of(connector)) if broker.shares_partitions else {}
     except TimeoutError as error:
         return attrs.evolve(last, stale=str(error) or f"the broker did not answer within {_PATIENCE_SECONDS:.0f} s")
     except (DeliveryError, ConnectionError) as error:
         return attrs.evolve(last, stale=str(error))
 
-    return Seen(tuple(found), committed)
+    present = {topic.name for topic in topics}
+    return Seen(tuple(found), committed, tuple(name for name in subscription.topics if name not in present))

@@ -252,17 +252,15 @@ class Worker:
                 await asyncio.sleep(_SHARED_LOOK_SECONDS if self.broker.shares_partitions else _LOOK_SECONDS)
 
     async def delete_topic(self, name: str) -> None:
-        """Delete a topic that no connector reads.
+        """Delete a topic that no connector reads, or puts dead letters into.
 
         :raises NotFoundError: with the code `unknown_topic`.
         :raises ConflictError: with the code `topic_in_use`.
         """
         await self.broker.topic(name)
-        running = self._reconciler.running
-        readers = sorted(each.definition.name for each in running.values() if each.subscription.includes(name))
 
-        if readers:
-            message = f"topic {name!r} is read by {', '.join(readers)}; delete the connectors first"
+        if uses := self._reconciler.uses(name):
+            message = f"topic {name!r} {' and '.join(uses)}; delete the connectors first"
             raise ConflictError(message, code="topic_in_use")
 
         await self.broker.delete_topic(name)
