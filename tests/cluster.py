@@ -260,8 +260,14 @@ class Cluster:
                 return
 
             if time.monotonic() > deadline:
-                logs = "\n".join(member.log.read_text()[-2000:] for member in self.members)
-                raise AssertionError(f"not delivered: {json.dumps(shown, indent=1)}\n{logs}")
+                waiting = [
+                    (each["name"], each["state"], each["errorMessage"], each["status"]["tasks"], partition)
+                    for each in shown
+                    for partition in each["status"]["partitions"]
+                    if partition["lag"]
+                ]
+                states = [(each["state"], each["errorMessage"], each["status"]["tasks"]) for each in shown]
+                raise AssertionError(f"not delivered: {waiting}; {states}")
 
             time.sleep(LOOK_SECONDS * 3)
 

@@ -13,6 +13,7 @@ from confluent_kafka import TopicPartition as Place
 
 from streamhouse_connect.brokers.interface import Committed
 from streamhouse_connect.brokers.kafka._client_thread import ClientThread
+from streamhouse_connect.errors import NotFoundError, RetriableError
 from streamhouse_connect.librdkafka import ACCESS, NO_TOPIC, NOT_OURS, cause, client, translate, translated
 from streamhouse_connect.records import TopicPartition
 
@@ -104,7 +105,11 @@ class GroupClient:
     async def watermarks(self, tp: TopicPartition) -> tuple[int, int]:
         """Return a partition's first offset and the one behind its last record."""
         place = Place(tp.topic, tp.partition)
-        found = await self.do(lambda: self.client.get_watermark_offsets(place, _REQUEST_SECONDS))
+
+        try:
+            found = await self.do(lambda: self.client.get_watermark_offsets(place, _REQUEST_SECONDS))
+        except NotFoundError as error:  # who gave it to us knows of it, so that the client will soon
+            raise RetriableError(str(error)) from error
 
         if found is None:
             raise TimeoutError(f"cannot find the offsets of {tp}: no answer within {_REQUEST_SECONDS:.0f} s")

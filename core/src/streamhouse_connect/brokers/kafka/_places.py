@@ -75,7 +75,8 @@ class Places:
 
         try:
             await self.listener.assigned(list(ids))
-            unsought = [tp for tp in ids if self._held[tp].position is None]
+            # What the listener has paused is not read: it seeks later.
+            unsought = [tp for tp in ids if self._held[tp].position is None and not self._held[tp].paused]
             commits = await committed(unsought) if unsought else {}
 
             for tp in unsought:
