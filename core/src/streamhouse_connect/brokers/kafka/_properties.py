@@ -19,7 +19,8 @@ _DEFAULTS: Final = {
     "queued.max.messages.kbytes": "32768",
 }
 _CLASSIC: Final = {"partition.assignment.strategy": "cooperative-sticky"}
-_CLASSIC_DEFAULTS: Final = {"session.timeout.ms": "10000", "heartbeat.interval.ms": "3000"}
+# Members hear of a rebalance by their heartbeats: it takes as long as the slowest of them.
+_CLASSIC_DEFAULTS: Final = {"session.timeout.ms": "10000", "heartbeat.interval.ms": "1000"}
 _FIXED: Final = {
     "enable.auto.commit": "false",  # what is durable is committed, and nothing else
     "enable.auto.offset.store": "false",
