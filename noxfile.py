@@ -47,6 +47,14 @@ def tests(session: nox.Session) -> None:
 
 
 @nox.session
+def faults(session: nox.Session) -> None:
+    """Repeat the faults of tests/faults often: FAULT_ROUNDS times, 50 if it is not set; takes an hour or more."""
+    install(session, "test")
+    session.env.setdefault("FAULT_ROUNDS", os.environ.get("FAULT_ROUNDS", "50"))
+    session.run("python", "-m", "pytest", "--require-services", "-s", "tests/faults", *session.posargs)
+
+
+@nox.session
 def lint(session: nox.Session) -> None:
     """Check with ruff: rules and format (-- --fix mends what it can)."""
     install(session, "lint", editable=())

@@ -63,5 +63,6 @@ class DeadLetters:
             "class.name": self.connector_class,
             "exception.class.name": "RejectedRecords",
             "exception.message": self.redact(reason),
+            "exception.stacktrace": f"RejectedRecords: {self.redact(reason)}",
         }
         return (*record.headers, *((f"__connect.errors.{name}", text.encode()) for name, text in added.items()))

@@ -25,7 +25,8 @@ class ClientThread:
     """A daemon: a client that hangs in a call holds nobody up at the end."""
 
     def __init__(self, name: str) -> None:
-        self._jobs: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
+        self._jobs: SimpleQueue[Callable[[], None]] = SimpleQueue()
+        self._over = False
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         self._thread.start()
 
@@ -53,30 +54,26 @@ class ClientThread:
             except Empty:
                 return
 
-            self._do(job)
+            job()
 
     def serve_until(self, awaited: Future[Any]) -> None:
         """Do jobs until a future is done; from inside a job."""
         awaited.add_done_callback(lambda _: self._jobs.put(_nothing))
 
         while not awaited.done():
-            self._do(self._jobs.get())
+            self._jobs.get()()
 
     def close(self) -> None:
         """End the thread once the jobs that wait are done."""
-        self._jobs.put(None)
+        self._jobs.put(self._end)
         self._thread.join(_JOIN_SECONDS)
 
-    def _do(self, job: Callable[[], None] | None) -> None:
-        if job is None:
-            self._jobs.put(None)  # for `_run`, which is waiting for the present job
-            job = _nothing
-
-        job()
+    def _end(self) -> None:
+        self._over = True
 
     def _run(self) -> None:
-        while (job := self._jobs.get()) is not None:
-            job()
+        while not self._over:
+            self._jobs.get()()
 
 
 def _nothing() -> None:
