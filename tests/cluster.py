@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import random
 import signal
 import subprocess
 import sys
@@ -25,22 +23,10 @@ from e2e.totals import read_bucket
 from services import Bucket, Database, Topics
 from services.ports import free_port
 
-__all__ = ["Cluster", "Load", "cluster", "eventually", "rounds", "seeded"]
+__all__ = ["Cluster", "Load", "cluster", "eventually"]
 
 SECONDS = 90.0
 LOOK_SECONDS = 0.1
-
-
-def rounds(few: int = 3) -> int:
-    """Return how often a fault is to be repeated: a few times, or as the session `faults` says."""
-    return int(os.environ.get("FAULT_ROUNDS", few))
-
-
-def seeded() -> random.Random:
-    """Return the random numbers of a test; SEED repeats those of an earlier run."""
-    seed = int(os.environ.get("SEED", random.SystemRandom().randrange(10**6)))
-    print(f"SEED={seed}")
-    return random.Random(seed)
 
 
 @attrs.define(eq=False)

@@ -1,7 +1,5 @@
 """The embedded broker under kill -9: whatever was acknowledged is there afterwards."""
 
-import os
-import random
 import signal
 import subprocess
 import sys
@@ -10,9 +8,10 @@ from pathlib import Path
 
 import attrs
 
+from repeats import rounds, seeded
 from streamhouse_connect import SqliteBroker, TopicPartition
 
-ROUNDS = 5
+ROUNDS = rounds(5)
 PARTITIONS = 3
 
 # Appends from several tasks, as fast as it goes; prints a line for each append once it is acknowledged.
@@ -89,9 +88,7 @@ def _live(directory: Path, seed: int, name: str, seconds: float) -> Acknowledged
 
 async def test_whatever_was_acknowledged_survives_kill_9(tmp_path: Path) -> None:
     """Killed at random, again and again: every acknowledged record is at its offset, and the next ones go on behind it."""
-    seed = int(os.environ.get("SEED", random.SystemRandom().randrange(10**6)))
-    print(f"SEED={seed}")
-    rng = random.Random(seed)
+    rng = seeded()
     lives: list[Acknowledged] = []
     ends = dict.fromkeys(range(PARTITIONS), 0)
 

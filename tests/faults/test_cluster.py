@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from cluster import Cluster, Load, cluster, eventually, rounds, seeded
+from cluster import Cluster, Load, cluster, eventually
+from repeats import rounds, seeded
 from services import Bucket, Database, Topics
 
 pytestmark = pytest.mark.timeout(120 + 60 * rounds())

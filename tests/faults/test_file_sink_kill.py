@@ -1,7 +1,6 @@
 """The file sink under kill -9, with batches that each life cuts differently: every record is in one file afterwards."""
 
 import json
-import os
 import random
 import signal
 import subprocess
@@ -10,9 +9,10 @@ import threading
 from collections import Counter
 from pathlib import Path
 
+from repeats import rounds, seeded
 from streamhouse_connect import NewRecords, SqliteBroker, Worker
 
-ROUNDS = 6
+ROUNDS = rounds(6)
 RECORDS = 5_000
 HOUR_MS = 3_600_000
 
@@ -33,9 +33,7 @@ asyncio.run(main(*sys.argv[1:]))
 
 async def test_every_record_is_in_one_file_after_kills(tmp_path: Path) -> None:
     """Killed at random, again and again, with poison among the records: nothing is lost, and nothing is there twice."""
-    seed = int(os.environ.get("SEED", random.SystemRandom().randrange(10**6)))
-    print(f"SEED={seed}")
-    rng = random.Random(seed)
+    rng = seeded()
     good: list[bytes] = []
 
     async with SqliteBroker(tmp_path / "data") as broker:
