@@ -297,7 +297,9 @@ async def test_what_cannot_be_read_is_skipped(group: Group, caplog: pytest.LogCa
             await store.create(make_definition("b"))
 
         assert raised.value.code == "definition_damaged"
+        assert list(await store.damaged()) == ["b"]
         await store.delete("b")
+        assert await store.damaged() == {}
         await store.create(make_definition("b"))
 
 

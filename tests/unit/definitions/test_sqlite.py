@@ -10,7 +10,8 @@ from pathlib import Path
 import attrs
 import pytest
 
-from streamhouse_connect import FatalError, SqliteDefinitionStore
+from streamhouse_connect import ConflictError, FatalError, SqliteDefinitionStore
+from streamhouse_connect.definitions import codec
 from streamhouse_connect.testing.definitions import make_definition
 
 
@@ -63,19 +64,49 @@ async def test_two_stores_see_each_other(tmp_path: Path) -> None:
         assert await other.all() == [attrs.evolve(make_definition(), version=1)]
 
 
-async def test_a_damaged_definition_is_named_without_its_secrets(tmp_path: Path) -> None:
-    """The error says which definition it is, and shows nothing of its text."""
+@pytest.mark.parametrize("text", [b'{"config": {"password": "hunter2"', "hunter2", codec.encode(make_definition("c"))])
+async def test_a_damaged_definition_is_left_out_and_named(tmp_path: Path, text: bytes | str) -> None:
+    """The others can be read; what is said of it shows nothing of its text."""
     async with SqliteDefinitionStore(tmp_path) as store:
-        await store.create(make_definition())
+        sound = await store.create(make_definition("a"))
+        await store.create(make_definition("b", uid="uid-b"))
+        assert await store.damaged() == {}
 
     with _database(tmp_path) as connection:
-        connection.execute("UPDATE definitions SET definition = ?", (b'{"config": {"password": "hunter2"',))
+        connection.execute("UPDATE definitions SET definition = ? WHERE name = 'b'", (text,))
 
     async with SqliteDefinitionStore(tmp_path) as store:
-        with pytest.raises(FatalError, match=r"'orders-to-files'.*damaged.*backup") as raised:
-            await store.all()
+        assert await store.all() == [sound]
+        ((name, reason),) = (await store.damaged()).items()
 
-    assert "hunter2" not in str(raised.value)
+    assert name == "b"
+    assert "'b' is damaged, or of a later version" in reason
+    assert "hunter2" not in reason
+
+
+async def test_a_damaged_definition_can_only_be_deleted(tmp_path: Path) -> None:
+    """It may be a later version's: it is not overwritten unless somebody wants it gone, with its states."""
+    async with SqliteDefinitionStore(tmp_path) as store:
+        await store.create(make_definition())
+        await store.put_state("uid-1", "schema", b"1", expected=None)
+
+        with _database(tmp_path) as connection:
+            connection.execute("UPDATE definitions SET definition = 'cut sho'")
+
+        for refused in (
+            store.create(make_definition()),
+            store.replace(make_definition()),
+            store.delete("orders-to-files", expected=1),
+        ):
+            with pytest.raises(ConflictError, match="delete the connector") as raised:
+                await refused
+
+            assert raised.value.code == "definition_damaged"
+
+        await store.delete("orders-to-files")
+        assert await store.damaged() == {}
+        assert await store.get_state("uid-1", "schema") is None
+        await store.create(make_definition())
 
 
 async def test_a_file_that_is_no_database_is_refused(tmp_path: Path) -> None:

@@ -83,7 +83,8 @@ def test_a_damaged_definition_is_none(value: bytes) -> None:
     view = _view((KEY, VALUE), other)
     applied = view.apply(KEY, value)
 
-    assert view == attrs.evolve(_view(other), damaged={"orders"})
+    assert view == attrs.evolve(_view(other), damaged={"orders": view.damaged["orders"]})
+    assert "hunter2" not in view.damaged["orders"]
     assert applied.name == "orders"
     assert applied.problem is not None
     assert "hunter2" not in applied.problem

@@ -31,8 +31,9 @@ def version_changed(name: str, *, expected: int, found: int) -> ConflictError:
     )
 
 
-def damaged(name: str) -> ConflictError:
+def damaged(name: str, reason: str) -> ConflictError:
     return ConflictError(
-        f"the definition of connector {name!r} is damaged, or of a later version: install that one, or delete the definition",
+        f"the definition of connector {name!r} is damaged, or of a later version ({reason}): install that one, or delete "
+        "the connector",
         code="definition_damaged",
     )

@@ -64,11 +64,11 @@ class Applied:
 class View:
     """The definitions, as text, and the states. Which they are depends on the last record of each key only.
 
-    A name whose definition cannot be read is in `damaged`, and in nothing else.
+    A name whose definition cannot be read is in `damaged`, with the reason, and in nothing else.
     """
 
     definitions: dict[str, bytes] = attrs.field(factory=dict)
-    damaged: set[str] = attrs.field(factory=set)
+    damaged: dict[str, str] = attrs.field(factory=dict)
     states: dict[tuple[str, str], tuple[bytes, int]] = attrs.field(factory=dict)
 
     def apply(self, key: bytes | None, value: bytes | None) -> Applied:
@@ -90,7 +90,7 @@ class View:
 
     def _define(self, name: str, value: bytes | None) -> str | None:
         self.definitions.pop(name, None)
-        self.damaged.discard(name)
+        self.damaged.pop(name, None)
 
         if value is None:
             return None
@@ -98,11 +98,11 @@ class View:
         try:
             is_misplaced = codec.decode(value).name != name
         except ValueError as error:
-            self.damaged.add(name)
+            self.damaged[name] = str(error)
             return f"the definition of {name!r}: {error}"
 
         if is_misplaced:
-            self.damaged.add(name)
+            self.damaged[name] = "it is another connector's"
             return f"the definition of {name!r} is another connector's"
 
         self.definitions[name] = value

@@ -35,7 +35,7 @@ class Write(Generic[R]):
 
 def create(view: View, definition: Definition) -> Write[Definition]:
     if definition.name in view.damaged:
-        raise damaged(definition.name)
+        raise damaged(definition.name, view.damaged[definition.name])
 
     if definition.name in view.definitions:
         raise connector_exists(definition.name)
@@ -45,7 +45,7 @@ def create(view: View, definition: Definition) -> Write[Definition]:
 
 def replace(view: View, definition: Definition, *, expected: int | None) -> Write[Definition]:
     if definition.name in view.damaged:
-        raise damaged(definition.name)
+        raise damaged(definition.name, view.damaged[definition.name])
 
     version = _find(view, definition.name, expected).version
     return _defined(attrs.evolve(definition, version=version + 1))
@@ -55,7 +55,10 @@ def delete(view: View, name: str, *, expected: int | None) -> Write[None]:
     """Decide to forget a definition; a damaged one, whose states nobody knows, goes too."""
     gone = encode_key(DefinitionKey(name)), None
 
-    if name in view.damaged and expected is None:
+    if name in view.damaged:
+        if expected is not None:
+            raise damaged(name, view.damaged[name])
+
         return Write((gone,), None)
 
     uid = _find(view, name, expected).uid

@@ -75,13 +75,17 @@ class DefinitionStore(ABC):
 
     @abstractmethod
     async def all(self) -> list[Definition]:
-        """Return every definition, by name."""
+        """Return every definition that can be read, by name."""
+
+    async def damaged(self) -> Mapping[str, str]:
+        """Return why a definition can't be read, by name; nobody can make or change one of that name, only delete it."""
+        return {}
 
     @abstractmethod
     async def create(self, definition: Definition) -> Definition:
         """Keep a new definition and return it as it is kept, in version 1.
 
-        :raises ConflictError: with the code `connector_exists`.
+        :raises ConflictError: with the code `connector_exists`; or `definition_damaged`, see there.
         :raises ConfigError: if its configuration cannot be kept.
         """
 

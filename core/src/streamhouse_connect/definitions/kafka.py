@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, ClassVar, Final, TypeVar
 
 from streamhouse_connect.definitions import _writes, codec
 from streamhouse_connect.definitions._changes import Changes
+from streamhouse_connect.definitions._errors import damaged
 from streamhouse_connect.definitions._reports import StatusKey
 from streamhouse_connect.definitions.interface import Definition, DefinitionStore
 from streamhouse_connect.errors import ConfigError, FatalError, Problem
@@ -89,6 +90,10 @@ class KafkaDefinitionStore(DefinitionStore):
     async def all(self) -> list[Definition]:
         texts = self._session.reader.look(lambda view: sorted(view.definitions.items()))
         return [codec.decode(text) for _, text in texts]
+
+    async def damaged(self) -> Mapping[str, str]:
+        found = self._session.reader.look(lambda view: sorted(view.damaged.items()))
+        return {name: str(damaged(name, reason)) for name, reason in found}
 
     async def create(self, definition: Definition) -> Definition:
         return await self._write(partial(_writes.create, definition=definition))

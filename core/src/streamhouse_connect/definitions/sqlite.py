@@ -16,16 +16,17 @@ from streamhouse_connect import databases
 from streamhouse_connect.definitions import codec
 from streamhouse_connect.definitions._errors import (
     connector_exists,
+    damaged,
     state_changed,
     unknown_connector,
     version_changed,
 )
 from streamhouse_connect.definitions.interface import Definition, DefinitionStore
-from streamhouse_connect.errors import FatalError
+from streamhouse_connect.errors import ConflictError, FatalError
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
 __all__ = ["SqliteDefinitionStore"]
 
@@ -84,18 +85,23 @@ class SqliteDefinitionStore(DefinitionStore):
             await asyncio.to_thread(opened.close)
 
     async def all(self) -> list[Definition]:
-        def read(connection: sqlite3.Connection) -> list[tuple[str, bytes]]:
-            return connection.execute("SELECT name, definition FROM definitions ORDER BY name").fetchall()
+        return [row for row in await self._run(_rows) if isinstance(row, Definition)]
 
-        return [self._decode(name, text) for name, text in await self._run(read)]
+    async def damaged(self) -> Mapping[str, str]:
+        return {row.name: str(row.error) for row in await self._run(_rows) if isinstance(row, _Damaged)}
 
     async def create(self, definition: Definition) -> Definition:
         definition = attrs.evolve(definition, version=1)
         text = codec.encode(definition)
 
         def write(connection: sqlite3.Connection) -> Definition:
-            if connection.execute("SELECT 1 FROM definitions WHERE name = ?", (definition.name,)).fetchone():
-                raise connector_exists(definition.name)
+            match _row(connection, definition.name):
+                case None:
+                    pass
+                case _Damaged() as found:
+                    raise found.error
+                case _:
+                    raise connector_exists(definition.name)
 
             connection.execute("INSERT INTO definitions VALUES (?, ?, ?)", (definition.name, definition.uid, text))
             return definition
@@ -104,7 +110,7 @@ class SqliteDefinitionStore(DefinitionStore):
 
     async def replace(self, definition: Definition, *, expected: int | None = None) -> Definition:
         def write(connection: sqlite3.Connection) -> Definition:
-            version = self._find(connection, definition.name, expected).version
+            version = _find(connection, definition.name, expected).version
             kept = attrs.evolve(definition, version=version + 1)
             connection.execute(
                 "UPDATE definitions SET uid = ?, definition = ? WHERE name = ?",
@@ -116,7 +122,10 @@ class SqliteDefinitionStore(DefinitionStore):
 
     async def delete(self, name: str, *, expected: int | None = None) -> None:
         def write(connection: sqlite3.Connection) -> None:
-            uid = self._find(connection, name, expected).uid
+            found = _row(connection, name)
+            uid = (
+                found.uid if isinstance(found, _Damaged) and expected is None else _find(connection, name, expected).uid
+            )
             connection.execute("DELETE FROM states WHERE uid = ?", (uid,))
             connection.execute("DELETE FROM definitions WHERE name = ?", (name,))
 
@@ -158,27 +167,6 @@ class SqliteDefinitionStore(DefinitionStore):
 
         return await asyncio.wrap_future(future)
 
-    def _find(self, connection: sqlite3.Connection, name: str, expected: int | None) -> Definition:
-        row = connection.execute("SELECT definition FROM definitions WHERE name = ?", (name,)).fetchone()
-
-        if row is None:
-            raise unknown_connector(name)
-
-        found = self._decode(name, row[0])
-
-        if expected not in (None, found.version):
-            raise version_changed(name, expected=expected, found=found.version)
-
-        return found
-
-    def _decode(self, name: str, text: bytes) -> Definition:
-        try:
-            return codec.decode(text)
-        except ValueError as error:
-            raise FatalError(
-                f"the definition of {name!r} in {self.path} is damaged: {error}; restore the file from a backup"
-            ) from error
-
 
 @attrs.frozen
 class _Opened:
@@ -210,6 +198,49 @@ def _prepare(connection: sqlite3.Connection, path: Path) -> None:
         raise FatalError(
             f"{path} has format {version}, this version reads {_VERSION}; install the version that wrote it"
         )
+
+
+@attrs.frozen
+class _Damaged:
+    """A row whose definition can't be read."""
+
+    name: str
+    uid: str
+    error: ConflictError
+
+
+def _rows(connection: sqlite3.Connection) -> list[Definition | _Damaged]:
+    rows = connection.execute("SELECT name, uid, definition FROM definitions ORDER BY name").fetchall()
+    return [_read(*row) for row in rows]
+
+
+def _row(connection: sqlite3.Connection, name: str) -> Definition | _Damaged | None:
+    row = connection.execute("SELECT name, uid, definition FROM definitions WHERE name = ?", (name,)).fetchone()
+    return _read(*row) if row else None
+
+
+def _read(name: str, uid: str, text: bytes) -> Definition | _Damaged:
+    try:
+        found = codec.decode(text)
+    except (TypeError, ValueError) as error:
+        return _Damaged(name, uid, damaged(name, str(error)))
+
+    return found if found.name == name else _Damaged(name, uid, damaged(name, "it is another connector's"))
+
+
+def _find(connection: sqlite3.Connection, name: str, expected: int | None) -> Definition:
+    found = _row(connection, name)
+
+    if found is None:
+        raise unknown_connector(name)
+
+    if isinstance(found, _Damaged):
+        raise found.error
+
+    if expected not in (None, found.version):
+        raise version_changed(name, expected=expected, found=found.version)
+
+    return found
 
 
 def _state(connection: sqlite3.Connection, uid: str, key: str) -> tuple[bytes, int] | None:
