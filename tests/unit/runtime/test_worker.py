@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import threading
 import time
 from collections import Counter
@@ -28,6 +29,7 @@ from streamhouse_connect import (
     TopicPartition,
     Worker,
 )
+from streamhouse_connect.runtime import reconciler
 
 TP = TopicPartition("orders", 0)
 
@@ -358,6 +360,107 @@ async def test_restart_of_a_paused_connector_leaves_it_paused(worker: Worker) ->
     """Restart changes nothing of what is wanted."""
     await worker.create(body() | {"initialState": "paused"})
     assert (await worker.restart("c")).state is State.PAUSED
+
+
+async def test_a_failed_connector_that_is_paused_goes_on_saying_why(worker: Worker, destination: Destination) -> None:
+    """Until it has worked again; the state is what is wanted."""
+    broken = True
+
+    def write(_: Batch) -> None:
+        if broken:
+            raise KeyError("the schema")
+
+    destination.on_write = write
+    await produce(worker, b"a")
+    await worker.create(body())
+    await reach(worker, State.FAILED)
+    paused = await worker.pause("c")
+    (task,) = paused.tasks
+    assert (paused.state, paused.error) == (State.PAUSED, "KeyError: 'the schema'")
+    assert (task.state, task.error, task.trace is not None) == (State.PAUSED, paused.error, True)
+    broken = False
+    await worker.resume("c")
+    await worker.drained("c", timeout=10)
+    info = await reach(worker, State.RUNNING)
+    assert info.error is None
+
+
+async def test_another_connectors_slow_pause_holds_up_nobody(
+    worker: Worker, destination: Destination, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While one is flushing, others are made, changed, paused and deleted."""
+    monkeypatch.setattr(reconciler, "PAUSE_SECONDS", 60.0)
+    writing, go_on = threading.Event(), threading.Event()
+
+    async def write() -> None:
+        writing.set()
+
+        while not go_on.is_set():
+            await asyncio.sleep(0.005)
+
+    destination.before_write = write
+    await worker.create(body("slow"))
+    await produce(worker, b"a")
+    await until(writing.is_set)
+    pausing = asyncio.create_task(worker.pause("slow"))
+
+    while (await worker.get("slow")).target is not TargetState.PAUSED:
+        await asyncio.sleep(0.005)
+
+    await worker.broker.create_topic("other")
+    await worker.create(body("quick", topics=["other"]))
+    await worker.update("quick", body("quick", topics=["other"], batch_size=7))
+    await worker.pause("quick")
+    await worker.delete("quick")
+    assert not pausing.done()
+    go_on.set()
+    assert (await pausing).state is State.PAUSED
+
+
+async def test_what_happens_to_a_connector_is_logged(
+    worker: Worker, destination: Destination, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What is asked for, and what becomes of it, without secrets."""
+    errors: list[Exception] = [RetriableError("no login for geheim"), RejectedRecords({0: "geheim is no number"})]
+
+    def write(_: Batch) -> None:
+        if errors:
+            raise errors.pop(0)
+
+    destination.on_write = write
+    config = {"fake.password": "geheim", "errors.tolerance": "all"}
+
+    with caplog.at_level(logging.INFO):
+        await produce(worker, b"a", b"b")
+        await worker.create({**body(), "config": config})
+        await worker.drained("c", timeout=10)
+        await worker.update("c", {**body(topics=["orders", "other"]), "config": {**config, "batch.size": 7}})
+        await worker.pause("c")
+        await worker.pause("c")
+        await worker.resume("c")
+        await worker.restart("c")
+        await worker.stop("c")
+        await worker.delete("c")
+
+    told = [record.getMessage() for record in caplog.records if record.name == "streamhouse_connect.connector.c"]
+    asked = [event for event in told if event.startswith("connector_")]
+    assert asked == [
+        "connector_created connector=c version=1 class=fake-sink target=running topics=orders",
+        "connector_updated connector=c version=2 changed=topics,batch.size",
+        "connector_paused connector=c version=3",
+        "connector_resumed connector=c version=4",
+        "connector_restarted connector=c version=5",
+        "connector_stopped connector=c version=6",
+        "connector_deleted connector=c",
+    ]
+    assert told[1:6] == [
+        "task_starting connector=c task=0",
+        "task_running connector=c task=0",
+        "task_retrying connector=c task=0 error=no login for ********",
+        "dead_letters connector=c task=0 records=1 topic=orders partition=0 offset=0 reason=******** is no number",
+        "task_recovered connector=c task=0",
+    ]
+    assert "geheim" not in caplog.text
 
 
 async def test_operations_are_idempotent(worker: Worker) -> None:

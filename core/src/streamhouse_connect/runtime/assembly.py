@@ -14,6 +14,7 @@ from streamhouse_connect.errors import FatalError
 from streamhouse_connect.runtime.connector import Connector
 from streamhouse_connect.runtime.deadletters import DeadLetters
 from streamhouse_connect.runtime.delivery import Delivery
+from streamhouse_connect.runtime.journal import Journal, log_of
 from streamhouse_connect.runtime.retries import Backoff
 from streamhouse_connect.runtime.runner import TaskRunner
 from streamhouse_connect.runtime.snapshots import Snapshot
@@ -86,6 +87,7 @@ class Assembly:
             restart_backoff=_RESTART_BACKOFF,
             redact=plan.redact if plan else Redactor(()),
             metrics=self.metrics.of(definition.name),
+            journal=Journal(definition.name, task, time.monotonic, _later),
             missed=missed,
         )
 
@@ -101,7 +103,7 @@ class Assembly:
 
         async def bury(batch: Batch, reasons: Mapping[int, str]) -> None:
             await letters.append(batch, reasons)
-            observer.dead_lettered(len(reasons))
+            observer.dead_lettered(batch, reasons)
 
         return Task(
             group=group_of(definition.name),
@@ -113,7 +115,7 @@ class Assembly:
                 uid=definition.uid,
                 epoch=definition.epoch,
                 topic_ids=topic_ids,
-                log=_RedactedLog(logging.getLogger(f"streamhouse_connect.connector.{definition.name}"), plan.redact),
+                log=_RedactedLog(definition.name, task, plan.redact),
                 count=self.metrics.of(definition.name).sink_event,
                 state=_State(self.definitions, definition.uid),
             ),
@@ -148,13 +150,17 @@ class _State:
 class _RedactedLog(logging.LoggerAdapter[logging.Logger]):
     """Takes the connector's secrets out of what its sink logs."""
 
-    def __init__(self, logger: logging.Logger, redact: Callable[[str], str]) -> None:
-        super().__init__(logger, {})
+    def __init__(self, connector: str, task: int, redact: Callable[[str], str]) -> None:
+        super().__init__(log_of(connector), {"connector": connector, "task": task})
         self._redact = redact
 
     def log(self, level: int, msg: object, *args: object, **kwargs: Any) -> None:
         if self.isEnabledFor(level):
             super().log(level, "%s", self._redact(str(msg) % args if args else str(msg)), **kwargs)
+
+
+def _later(seconds: float, act: Callable[[], None]) -> None:
+    asyncio.get_running_loop().call_later(seconds, act)
 
 
 def _backoff(options: ConnectorOptions) -> Backoff:

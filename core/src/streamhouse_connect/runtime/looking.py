@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
 import attrs
 
+from streamhouse_connect.definitions import TargetState
 from streamhouse_connect.masking import mask
 from streamhouse_connect.metrics import ConnectorSample
 from streamhouse_connect.runtime import reports
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Lookout"]
 
+_UNKNOWN_TIME: Final = datetime.fromtimestamp(0, UTC)
 _LOOK_SECONDS: Final = 0.05
 _AWAITED: Final = 20
 """Of more topics that do not exist, the number is told."""
@@ -73,6 +76,25 @@ class Lookout:
             stale=self.definitions.stale or running.seen.stale,
         )
 
+    def unreadable(self, name: str, reason: str) -> ConnectorInfo:
+        """Return what there is to see of a connector whose definition can't be read."""
+        return ConnectorInfo(
+            name=name,
+            connector_class="unknown",
+            topics=(),
+            config={},
+            state=State.FAILED,
+            target=TargetState.RUNNING,
+            error=reason,
+            processed=0,
+            created_at=_UNKNOWN_TIME,
+            updated_at=_UNKNOWN_TIME,
+            tasks=(),
+            partitions=(),
+            guarantee=None,
+            stale=self.definitions.stale,
+        )
+
     async def tasks(self, running: Running) -> Snapshot:
         """Return what the tasks of all workers do as a whole."""
         tasks = await self._tasks(running)
@@ -102,6 +124,10 @@ class Lookout:
 
         return ConnectorSample(running.definition.name, snapshot.state.reported, snapshot.processed)
 
+    def unreadable_sample(self, name: str) -> ConnectorSample:
+        """Return what the metrics say of a connector whose definition can't be read."""
+        return ConnectorSample(name, State.FAILED.reported, 0)
+
     async def _tasks(self, running: Running) -> dict[str, Sequence[Snapshot]]:
         """Return what each worker's tasks do, this worker's first."""
         reported = await self.definitions.reports(running.definition.name)
@@ -116,7 +142,7 @@ class Lookout:
 def _infos(tasks: Mapping[str, Sequence[Snapshot]]) -> Iterator[TaskInfo]:
     for worker, own in tasks.items():
         for number, task in enumerate(own):
-            if task.state not in (State.PAUSED, State.STOPPED):
+            if task.state not in (State.PAUSED, State.STOPPED) or task.error is not None:
                 yield TaskInfo(number, task.state, task.error, task.trace, task.assigned, worker)
 
 

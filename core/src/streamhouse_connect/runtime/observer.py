@@ -9,7 +9,7 @@ import attrs
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from streamhouse_connect.records import TopicPartition
+    from streamhouse_connect.records import Batch, TopicPartition
     from streamhouse_connect.runtime.progress import PartitionProgress
 
 __all__ = ["TaskObserver", "Troubles"]
@@ -33,8 +33,8 @@ class TaskObserver:
     def skipped(self, records: int) -> None:
         """So many tombstones were passed over."""
 
-    def dead_lettered(self, records: int) -> None:
-        """So many records were made dead letters."""
+    def dead_lettered(self, batch: Batch, reasons: Mapping[int, str]) -> None:
+        """Records of a batch were made dead letters, for these reasons."""
 
     def missed(self, tp: TopicPartition, first: int, next_offset: int) -> None:
         """What was to be read in [first, next_offset) was gone, by retention for example."""

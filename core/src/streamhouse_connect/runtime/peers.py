@@ -36,6 +36,7 @@ class Peers:
     async def start(self) -> None:
         """Run what is defined, and go on following."""
         changes = self._definitions.changes()
+        self._reconciler.damaged = await self._definitions.damaged()
 
         for definition in await self._definitions.all():
             async with self._reconciler.lock(definition.name):
@@ -66,6 +67,7 @@ class Peers:
         """Do at once what the definition of this name asks for."""
         async with self._reconciler.lock(name):
             await self._reconciler.apply(name, await self.definition(name))
+            self._reconciler.damaged = await self._definitions.damaged()
 
     async def definition(self, name: str) -> Definition | None:
         """Return the definition of this name as it is now."""
@@ -89,10 +91,12 @@ class Peers:
                 for name in names:
                     self._spawn(self._catch_up(name))
         except Exception:
-            log.exception("changes of definitions are not followed any more, but looked for every few seconds")
+            log.exception("changes_not_followed next_look_in_s=%.0f", _REVIEW_SECONDS)
 
     async def _review(self) -> None:
         """Look for what was not noticed, or did not succeed."""
+        self._reconciler.damaged = await self._definitions.damaged()
+
         for name in await self._behind():
             self._spawn(self._catch_up(name))
 
@@ -109,7 +113,7 @@ class Peers:
             await self.catch_up(name)
             await self.report()
         except Exception:
-            log.exception("connector not brought up to date", extra={"connector": name})
+            log.exception("change_not_followed connector=%s", name)
 
     def _spawn(self, work: Coroutine[None, None, None]) -> None:
         task = asyncio.create_task(work)
@@ -119,10 +123,17 @@ class Peers:
 
 async def _forever(act: Callable[[], Awaitable[None]], *, every: float) -> None:
     """Act again and again, so many seconds apart, whatever comes of it."""
+    told = ""
+
     while True:
         await asyncio.sleep(every)
 
         try:
             await act()
-        except Exception:
-            log.exception("tried again in a while")
+        except Exception as error:
+            if str(error) != told:
+                log.exception("upkeep_failed next_try_in_s=%.2f", every)
+
+            told = str(error)
+        else:
+            told = ""

@@ -10,10 +10,13 @@ from weakref import WeakValueDictionary
 import attrs
 
 from streamhouse_connect.errors import ConfigError
+from streamhouse_connect.runtime.journal import tell
 from streamhouse_connect.runtime.plan import Plan, make_plan
 from streamhouse_connect.runtime.sources import Seen, dead_letter_topic_of, subscription_of
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from streamhouse_connect.brokers import Subscription
     from streamhouse_connect.definitions import Definition
     from streamhouse_connect.plugins import Registry
@@ -24,8 +27,6 @@ __all__ = ["PAUSE_SECONDS", "Reconciler", "Running"]
 
 PAUSE_SECONDS: Final = 1.2
 """So long a connector may take to flush before it is paused, changed or deleted."""
-
-log = logging.getLogger(__name__)
 
 
 @attrs.define(eq=False)
@@ -55,6 +56,7 @@ class Reconciler:
 
     def __init__(self, assembly: Assembly, registry: Registry) -> None:
         self.running: dict[str, Running] = {}
+        self._damaged: Mapping[str, str] = {}
         self._assembly = assembly
         self._registry = registry
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
@@ -62,6 +64,18 @@ class Reconciler:
     def lock(self, name: str) -> asyncio.Lock:
         """Return what keeps a connector from being changed twice at the same time."""
         return self._locks.setdefault(name, asyncio.Lock())
+
+    @property
+    def damaged(self) -> Mapping[str, str]:
+        """Why connectors do not run whose definitions can't be read."""
+        return {name: reason for name, reason in self._damaged.items() if name not in self.running}
+
+    @damaged.setter
+    def damaged(self, found: Mapping[str, str]) -> None:
+        for name in sorted(found.keys() - self._damaged.keys()):
+            tell(name, "definition_damaged", {"error": found[name]}, level=logging.ERROR)
+
+        self._damaged = found
 
     async def apply(self, name: str, definition: Definition | None) -> None:
         """Start, change or stop a connector as its definition says; None: there is none any more."""
@@ -97,9 +111,7 @@ class Reconciler:
 
         for each, has_ended in zip(running, ended, strict=True):
             if not has_ended:
-                log.warning(
-                    "connector left behind: its plugin does not let go", extra={"connector": each.definition.name}
-                )
+                tell(each.definition.name, "threads_left_behind", level=logging.WARNING)
 
         self.running.clear()
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import asyncio
 import threading
-import traceback
 from concurrent.futures import Future
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
@@ -19,7 +18,8 @@ from typing import TYPE_CHECKING, Final
 import attrs
 
 from streamhouse_connect.definitions import TargetState
-from streamhouse_connect.errors import DeliveryError, RetriableError
+from streamhouse_connect.errors import RetriableError
+from streamhouse_connect.runtime.faults import Fault
 from streamhouse_connect.runtime.observer import TaskObserver
 from streamhouse_connect.runtime.snapshots import Snapshot
 from streamhouse_connect.runtime.states import State
@@ -28,7 +28,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from streamhouse_connect.metrics import ConnectorMetrics
-    from streamhouse_connect.records import TopicPartition
+    from streamhouse_connect.records import Batch, TopicPartition
+    from streamhouse_connect.runtime.journal import Journal
     from streamhouse_connect.runtime.progress import PartitionProgress
     from streamhouse_connect.runtime.retries import Backoff
     from streamhouse_connect.runtime.task import Task
@@ -36,17 +37,6 @@ if TYPE_CHECKING:
 __all__ = ["TaskRunner"]
 
 _CANCEL_SECONDS: Final = 0.3
-
-
-@attrs.frozen
-class _Fault:
-    """Why the task is failed or retrying, until something shows that it is over."""
-
-    state: State
-    error: str
-    trace: str | None
-    opening: bool
-    """Whether it is over when the sink has been opened, or only when something was written."""
 
 
 class TaskRunner(TaskObserver):
@@ -62,6 +52,7 @@ class TaskRunner(TaskObserver):
         restart_backoff: Backoff,
         redact: Callable[[str], str],
         metrics: ConnectorMetrics,
+        journal: Journal,
         missed: Mapping[TopicPartition, int],
     ) -> None:
         self.snapshot = Snapshot(State.STARTING, missed=missed)
@@ -71,8 +62,9 @@ class TaskRunner(TaskObserver):
         self._restart_backoff = restart_backoff
         self._redact = redact
         self._metrics = metrics
+        self._journal = journal
         self._state = State.STARTING
-        self._fault: _Fault | None = None
+        self._fault: Fault | None = None
         self._attempt = 0
         self._opened = False
         self._closing = False
@@ -131,9 +123,11 @@ class TaskRunner(TaskObserver):
 
         while not self._closing:
             if self._target is TargetState.RUNNING:
+                if self._state in (State.PAUSED, State.STOPPED):
+                    self._fault = None  # until now it said why it had failed
+
                 await self._run_task()
             else:
-                self._fault = None
                 self._report(State(self._target.value))
                 self._settle()
                 await self._changed.wait()
@@ -200,7 +194,7 @@ class TaskRunner(TaskObserver):
     async def _rest(self, state: State, error: BaseException, backoff: Backoff) -> None:
         """Show what went wrong and wait, unless something else is wanted, before the next run."""
         self._metrics.errors.inc()
-        self._fault = self._as_fault(state, error)
+        self._fault = self._fault_of(error, state)
         self._report(state)
         delay = backoff.delay(self._attempt)
         self._attempt += 1
@@ -208,26 +202,21 @@ class TaskRunner(TaskObserver):
         with suppress(TimeoutError):
             await asyncio.wait_for(self._changed.wait(), delay)
 
-    def _as_fault(self, state: State, error: BaseException) -> _Fault:
-        expected = isinstance(error, DeliveryError | ConnectionError | TimeoutError)
-        trace = None if expected else self._shown("".join(traceback.format_exception(error)))
-        return _Fault(state, self._shown(_describe(error)), trace, opening=not self._opened)
-
-    def _shown(self, text: str) -> str:
-        """Take secrets out of a text, and what is no Unicode, such as a part of the name of a file."""
-        return self._redact(text).encode("utf-8", "replace").decode()
+    def _fault_of(self, error: BaseException, state: State) -> Fault:
+        return Fault.of(error, state, opening=not self._opened, redact=self._redact)
 
     def _report(self, state: State) -> None:
         self._state = state
         self._show()
 
     def _show(self) -> None:
-        fault = None if self._state in (State.PAUSED, State.STOPPED) else self._fault
+        fault = self._fault
         shown = fault.state if fault and self._state in (State.STARTING, State.RUNNING) else self._state
 
         self.snapshot = attrs.evolve(
             self.snapshot, state=shown, error=fault.error if fault else None, trace=fault.trace if fault else None
         )
+        self._journal.became(shown, self.snapshot.error, self.snapshot.trace)
 
     def _recovered(self) -> None:
         self._fault = None
@@ -252,7 +241,7 @@ class TaskRunner(TaskObserver):
         self._metrics.errors.inc()
 
         if self._fault is None or self._fault.state is State.RETRYING:
-            self._fault = self._as_fault(State.RETRYING, error)
+            self._fault = self._fault_of(error, State.RETRYING)
             self._show()
 
     def wrote(self, records: int) -> None:  # noqa: ARG002 - that anything was written is the news
@@ -281,13 +270,7 @@ class TaskRunner(TaskObserver):
     def skipped(self, records: int) -> None:
         self._metrics.tombstones.inc(records)
 
-    def dead_lettered(self, records: int) -> None:
-        self._metrics.dead_letters.inc(records)
-
-
-def _describe(error: BaseException) -> str:
-    """Return one line that says what happened; errors of this library speak for themselves."""
-    if isinstance(error, DeliveryError):
-        return str(error)
-
-    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+    def dead_lettered(self, batch: Batch, reasons: Mapping[int, str]) -> None:
+        self._metrics.dead_letters.inc(len(reasons))
+        first = min(reasons)
+        self._journal.made_dead_letters(batch, first, self._redact(reasons[first]), records=len(reasons))

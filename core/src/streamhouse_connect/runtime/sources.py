@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 import attrs
 
 from streamhouse_connect.brokers import Subscription
-from streamhouse_connect.errors import DeliveryError, NotFoundError, RetriableError
+from streamhouse_connect.errors import DeliveryError, NotFoundError
 from streamhouse_connect.runtime.plan import default_dead_letter_topic
 from streamhouse_connect.runtime.progress import PartitionProgress
 
@@ -22,11 +22,9 @@ if TYPE_CHECKING:
     from streamhouse_connect.records import TopicPartition
     from streamhouse_connect.runtime.plan import Plan
 
-__all__ = ["Extent", "Seen", "dead_letter_topic_of", "extents", "forget_group", "group_of", "see", "subscription_of"]
+__all__ = ["Extent", "Seen", "dead_letter_topic_of", "extents", "group_of", "see", "subscription_of"]
 
 _PATIENCE_SECONDS: Final = 3.0
-_LEAVE_SECONDS: Final = 15.0
-_LOOK_SECONDS: Final = 0.2
 
 
 @attrs.frozen
@@ -64,20 +62,6 @@ class Seen:
 def group_of(connector: str) -> str:
     """Return the consumer group of a connector."""
     return f"connect-{connector}"
-
-
-async def forget_group(connector: str, broker: Broker) -> bool:
-    """Forget what a deleted connector has committed, once all workers have let go; tell whether they have in time."""
-    with suppress(TimeoutError):
-        async with asyncio.timeout(_LEAVE_SECONDS):
-            while True:
-                with suppress(RetriableError):
-                    await broker.delete_group(group_of(connector))
-                    return True
-
-                await asyncio.sleep(_LOOK_SECONDS)
-
-    return False
 
 
 def subscription_of(definition: Definition, plan: Plan | None) -> Subscription:

@@ -9,28 +9,28 @@ async with Worker(SqliteBroker("data")) as worker:
 from __future__ import annotations
 
 import asyncio
-import logging
+import itertools
 import secrets
 import socket
-import uuid
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final, Self
 
 import attrs
 
-from streamhouse_connect.definitions import Definition, TargetState
+from streamhouse_connect.definitions import TargetState
 from streamhouse_connect.definitions.memory import MemoryDefinitionStore
 from streamhouse_connect.errors import ConflictError, FatalError
 from streamhouse_connect.metrics import ConnectorSample, Metrics
 from streamhouse_connect.plugins import Registry
 from streamhouse_connect.runtime.assembly import Assembly
 from streamhouse_connect.runtime.editor import Editor, unknown_connector
+from streamhouse_connect.runtime.leftovers import Leftovers
 from streamhouse_connect.runtime.looking import Lookout
 from streamhouse_connect.runtime.memory import MemoryBudget
 from streamhouse_connect.runtime.peers import Peers
 from streamhouse_connect.runtime.reconciler import Reconciler, Running
-from streamhouse_connect.runtime.sources import extents, forget_group
+from streamhouse_connect.runtime.sources import extents
 from streamhouse_connect.runtime.spec import parse_body, parse_update
 from streamhouse_connect.runtime.states import State
 
@@ -39,21 +39,18 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from streamhouse_connect.brokers import Broker
-    from streamhouse_connect.definitions import DefinitionStore
+    from streamhouse_connect.definitions import Definition, DefinitionStore
     from streamhouse_connect.runtime.info import ConnectorInfo
     from streamhouse_connect.runtime.spec import ConnectorSpec
 
 __all__ = ["Worker"]
 
-_NAMESPACE: Final = uuid.UUID("9f0b7d7e-0f5c-5d0a-8f57-0d8f2f1c6a55")
 _LOOK_SECONDS: Final = 0.02
 _SHARED_LOOK_SECONDS: Final = 0.2
 _OTHERS_SECONDS: Final = 1.0
 """So long the answer to a pause waits for the other workers to say that they pause, too."""
 
 _TROUBLED: Final = frozenset({State.FAILED, State.DEGRADED, State.RETRYING})
-
-log = logging.getLogger(__name__)
 
 
 class Worker:
@@ -87,6 +84,7 @@ class Worker:
         self._reconciler = Reconciler(self._assembly, self.registry)
         self._editor = Editor(self._definitions, self._reconciler)
         self._lookout = Lookout(self.id, broker, self._definitions)
+        self._leftovers = Leftovers(broker, self._definitions, self._reconciler)
         self._peers = Peers(self.id, self._definitions, self._reconciler)
         self._stack = AsyncExitStack()
 
@@ -106,6 +104,7 @@ class Worker:
         await self._stack.aclose()
 
     async def _stop(self) -> None:
+        await self._leftovers.close()
         await self._peers.stop()
         await self._reconciler.close(within=self._shutdown_timeout)
         await self._peers.withdraw()
@@ -122,25 +121,10 @@ class Worker:
         """Define a connector and start it. `body` has the shape of `POST /api/v1/connectors`.
 
         :raises ConfigError: with everything that is wrong.
-        :raises ConflictError: with the code `connector_exists`.
+        :raises ConflictError: with the code `connector_exists`; or `definition_damaged`, if there is one that can't be read.
         """
         spec = parse_body(body, self.registry)
-        now = datetime.now(UTC)
-
-        definition = Definition(
-            name=spec.name,
-            connector_class=spec.connector_class,
-            topics=spec.topics,
-            config=spec.config,
-            uid=spec.uid or self._mint(spec.name),
-            target=spec.target,
-            created_at=now,
-            updated_at=now,
-        )
-
-        async with self._reconciler.lock(spec.name):
-            await self._reconciler.apply(spec.name, await self._definitions.create(definition))
-
+        await self._editor.create(spec)
         return await self._answer(spec.name, spec.warnings)
 
     async def update(
@@ -168,22 +152,21 @@ class Worker:
                 updated_at=datetime.now(UTC),
             )
 
-        await self._editor.change(name, replaced, expected_version)
+        await self._editor.change(name, replaced, expected_version, event="connector_updated")
         return await self._answer(spec.name, spec.warnings)
 
     async def delete(self, name: str, *, expected_version: int | None = None) -> None:
-        """Stop a connector, and forget it and its offsets: made again, it starts anew.
+        """Stop a connector, and forget it and its offsets: made again, it starts anew. One that can't be read can be deleted too.
 
         :raises NotFoundError: with the code `unknown_connector`.
         :raises ConflictError: see `update`.
         """
-        async with self._reconciler.lock(name):
-            await self._definitions.delete(name, expected=expected_version)
-            await self._reconciler.apply(name, None)
-            await self._peers.report()
 
-            if not await forget_group(name, self.broker):
-                log.warning("offsets of a deleted connector are left behind", extra={"connector": name})
+        async def then() -> None:
+            await self._peers.report()
+            await self._leftovers.forget(name)
+
+        await self._editor.delete(name, expected_version, then=then)
 
     async def pause(self, name: str, *, expected_version: int | None = None) -> ConnectorInfo:
         """Flush, commit and stop delivering until `resume`; what the destination does not take in time is read again.
@@ -191,11 +174,11 @@ class Worker:
         :raises NotFoundError: with the code `unknown_connector`.
         :raises ConflictError: see `update`.
         """
-        return await self._want(name, TargetState.PAUSED, expected_version)
+        return await self._want(name, TargetState.PAUSED, expected_version, event="connector_paused")
 
     async def stop(self, name: str, *, expected_version: int | None = None) -> ConnectorInfo:
         """Like `pause`; the connector is out of service."""
-        return await self._want(name, TargetState.STOPPED, expected_version)
+        return await self._want(name, TargetState.STOPPED, expected_version, event="connector_stopped")
 
     async def resume(self, name: str, *, expected_version: int | None = None) -> ConnectorInfo:
         """Go on exactly where it was; a connector in trouble is restarted."""
@@ -207,25 +190,33 @@ class Worker:
 
             return attrs.evolve(now, restarts=now.restarts + 1) if is_troubled else now
 
-        await self._editor.change(name, resumed, expected_version)
+        await self._editor.change(name, resumed, expected_version, event="connector_resumed")
         return await self._answer(name)
 
     async def restart(self, name: str, *, expected_version: int | None = None) -> ConnectorInfo:
         """Start the tasks anew; a paused or stopped connector stays so."""
-        await self._editor.change(name, lambda now: attrs.evolve(now, restarts=now.restarts + 1), expected_version)
+
+        def restarted(now: Definition) -> Definition:
+            return attrs.evolve(now, restarts=now.restarts + 1)
+
+        await self._editor.change(name, restarted, expected_version, event="connector_restarted")
         return await self._answer(name)
 
     async def connectors(self) -> list[ConnectorInfo]:
         """Return every connector, by name."""
-        running = self._reconciler.running
-        return list(await asyncio.gather(*(self._lookout.look(running[name]) for name in sorted(running))))
+        seen = await asyncio.gather(*map(self._lookout.look, self._reconciler.running.values()))
+        unreadable = itertools.starmap(self._lookout.unreadable, self._reconciler.damaged.items())
+        return sorted((*seen, *unreadable), key=lambda info: info.name)
 
     async def get(self, name: str) -> ConnectorInfo:
         """Return one connector.
 
         :raises NotFoundError: with the code `unknown_connector`.
         """
-        return await self._lookout.look(await self._find(name))
+        try:
+            return await self._lookout.look(await self._find(name))
+        except ConflictError as error:  # its definition can't be read
+            return self._lookout.unreadable(name, str(error))
 
     async def drained(self, name: str, *, timeout: float | None = None) -> None:  # noqa: ASYNC109 - the caller's patience
         """Wait until all that is in the connector's topics now is delivered and committed; batches are cut short for it.
@@ -269,16 +260,19 @@ class Worker:
         if name not in self._reconciler.running:
             await self._peers.catch_up(name)  # another worker may have made it just now
 
+        if reason := self._reconciler.damaged.get(name):
+            raise ConflictError(reason, code="definition_damaged")
+
         if name not in self._reconciler.running:
             raise unknown_connector(name)
 
         return self._reconciler.running[name]
 
-    async def _want(self, name: str, target: TargetState, expected: int | None) -> ConnectorInfo:
+    async def _want(self, name: str, target: TargetState, expected: int | None, *, event: str) -> ConnectorInfo:
         def wanted(now: Definition) -> Definition:
             return now if now.target is target else attrs.evolve(now, target=target, updated_at=datetime.now(UTC))
 
-        await self._editor.change(name, wanted, expected)
+        await self._editor.change(name, wanted, expected, event=event)
         await self._lookout.wait_for_others(await self._find(name), State(target.value), within=_OTHERS_SECONDS)
         return await self._answer(name)
 
@@ -288,9 +282,7 @@ class Worker:
         info = await self.get(name)
         return attrs.evolve(info, warnings=tuple(dict.fromkeys((*warnings, *info.warnings))))
 
-    def _mint(self, name: str) -> str:
-        return str(uuid.uuid4() if self._definitions.durable else uuid.uuid5(_NAMESPACE, name))
-
     def _samples(self) -> list[ConnectorSample]:
-        running = self._reconciler.running
-        return [self._lookout.sample(running[name]) for name in sorted(running)]
+        running, damaged = self._reconciler.running, self._reconciler.damaged
+        samples = [*map(self._lookout.sample, list(running.values())), *map(self._lookout.unreadable_sample, damaged)]
+        return sorted(samples, key=lambda sample: sample.connector)
