@@ -24,7 +24,7 @@ def test_a_mark_survives_a_restart() -> None:
     """A path that is durable beyond the committed offset is still known to be after a restart."""
     before = PartitionProgress(position=100)
     before.wrote("orders/hour=14", 90, 50)
-    after = PartitionProgress.restored(40, before.next_commit(40, marked=True), topic_id="t")
+    after = PartitionProgress.restored(40, before.next_commit(40, marked=True), topic_id="t", uid="u")
     assert after.mark("orders/hour=14") == 90
     assert after.mark("orders/hour=15") == 0
     assert after.processed == 50
@@ -35,14 +35,14 @@ def test_a_mark_below_the_commit_is_not_kept() -> None:
     progress = PartitionProgress(position=100)
     progress.wrote("orders/hour=14", 40, 10)
     commit = progress.next_commit(40, marked=True)
-    assert PartitionProgress.restored(40, commit, topic_id="t").marks == {}
+    assert PartitionProgress.restored(40, commit, topic_id="t", uid="u").marks == {}
 
 
 def test_marks_do_not_count_where_reading_starts_elsewhere() -> None:
     """When the destination or an operator sets another position, the marks of the commit are void."""
     before = PartitionProgress(position=100)
     before.wrote("p", 90, 50)
-    assert PartitionProgress.restored(0, before.next_commit(40, marked=True), topic_id="t").mark("p") == 0
+    assert PartitionProgress.restored(0, before.next_commit(40, marked=True), topic_id="t", uid="u").mark("p") == 0
 
 
 def test_a_commit_knows_the_topic_that_it_was_made_in() -> None:
@@ -52,25 +52,43 @@ def test_a_commit_knows_the_topic_that_it_was_made_in() -> None:
     assert not PartitionProgress.was_made_in(commit, "second")
 
 
-@pytest.mark.parametrize("text", ["", "somebody else's", "AQ==", "Ag=="])
+def test_a_commit_knows_whose_it_is() -> None:
+    """A connector that was deleted and made again under the name has another uid."""
+    commit = PartitionProgress(100, "topic", "first").next_commit(40, marked=True)
+    assert PartitionProgress.was_made_by(commit, "first")
+    assert not PartitionProgress.was_made_by(commit, "second")
+
+
+@pytest.mark.parametrize("text", ["", "somebody else's", "AQ==", "Ag==", "Aw=="])
 def test_a_commit_that_does_not_say_its_topic_counts(text: str) -> None:
     """Other tools make such commits, to have reading go on somewhere."""
     assert PartitionProgress.was_made_in(Committed(7, text), "any")
+    assert PartitionProgress.was_made_by(Committed(7, text), "any")
 
 
 def test_the_first_version_of_the_metadata_is_still_read() -> None:
     """As it was written: version, the count as varint, and for each mark the path's hash and its distance."""
     hashed = blake2b(b"orders/hour=14", digest_size=8).digest()
     commit = Committed(40, base64.b64encode(b"\x01" + b"\xac\x02" + hashed + b"\x32").decode())
-    progress = PartitionProgress.restored(40, commit, topic_id="any")
+    progress = PartitionProgress.restored(40, commit, topic_id="any", uid="u")
     assert (progress.processed, progress.mark("orders/hour=14")) == (300, 90)
     assert PartitionProgress.was_made_in(commit, "any")
+
+
+def test_the_second_version_of_the_metadata_is_still_read() -> None:
+    """It has a tag of the topic, and none of the connector, behind the version."""
+    hashed, topic = (blake2b(text, digest_size=8).digest() for text in (b"orders/hour=14", b"topic"))
+    commit = Committed(40, base64.b64encode(b"\x02" + topic + b"\xac\x02" + hashed + b"\x32").decode())
+    progress = PartitionProgress.restored(40, commit, topic_id="topic", uid="any")
+    assert (progress.processed, progress.mark("orders/hour=14")) == (300, 90)
+    assert PartitionProgress.was_made_by(commit, "any")
+    assert not PartitionProgress.was_made_in(commit, "another")
 
 
 def test_a_foreign_commit_means_no_marks() -> None:
     """Metadata that somebody else wrote, or that is damaged, is not misread."""
     for text in ("", "hello", "AQ", "AYCA", "////", "AQGA", "é"):
-        progress = PartitionProgress.restored(7, Committed(7, text), topic_id="t")
+        progress = PartitionProgress.restored(7, Committed(7, text), topic_id="t", uid="u")
         assert progress.marks == {}
 
 
@@ -82,7 +100,7 @@ def test_a_commit_goes_no_further_than_where_a_replay_has_to_begin() -> None:
     progress.delivered("a", range(30, 40), ReplayFrom(20))
     progress.wrote("b", 90, 1)
     commit = progress.next_commit(None, marked=True)
-    restored = PartitionProgress.restored(20, commit, topic_id="")
+    restored = PartitionProgress.restored(20, commit, topic_id="", uid="u")
     assert commit.offset == 20
     assert (restored.mark("a"), restored.mark("b"), restored.processed) == (0, 90, 11)
     progress.delivered("a", range(40, 45), 45)
@@ -106,7 +124,7 @@ def test_nothing_is_committed_beyond_what_was_read() -> None:
 
 def test_a_start_without_a_commit_is_no_news() -> None:
     """A partition in which nothing happens is not committed over and over."""
-    progress = PartitionProgress.restored(5, None, topic_id="t")
+    progress = PartitionProgress.restored(5, None, topic_id="t", uid="u")
     assert not progress.is_news(progress.next_commit(None, marked=True))
     progress.position = 6
     commit = progress.next_commit(None, marked=True)
@@ -137,6 +155,6 @@ def test_what_is_committed_is_restored(processed: int, offset: int, ahead: dict[
     for path, distance in ahead.items():
         progress.wrote(path, offset + distance, 0)
 
-    restored = PartitionProgress.restored(offset, progress.next_commit(offset, marked=True), topic_id="t")
+    restored = PartitionProgress.restored(offset, progress.next_commit(offset, marked=True), topic_id="t", uid="u")
     assert restored.processed == processed
     assert {path: restored.mark(path) for path in ahead} == {path: offset + d for path, d in ahead.items()}

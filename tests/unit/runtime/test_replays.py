@@ -69,7 +69,7 @@ class Route:
             partitioner=NonePartitioner(PlainConfig()),
         )
         await sink.open(make_context())
-        progress = PartitionProgress.restored(self.committed.offset, self.committed, topic_id="orders-id")
+        progress = PartitionProgress.restored(self.committed.offset, self.committed, topic_id="orders-id", uid="u")
         position = max(progress.position, progress.mark("orders"))
 
         for number, size in enumerate(cuts):

@@ -18,7 +18,7 @@ from streamhouse_connect.runtime.journal import Journal, log_of
 from streamhouse_connect.runtime.retries import Backoff
 from streamhouse_connect.runtime.runner import TaskRunner
 from streamhouse_connect.runtime.snapshots import Snapshot
-from streamhouse_connect.runtime.sources import group_of
+from streamhouse_connect.runtime.sources import commits_of, group_of
 from streamhouse_connect.runtime.states import State
 from streamhouse_connect.runtime.task import Task
 from streamhouse_connect.secrets import Redactor
@@ -56,7 +56,8 @@ class Assembly:
         """Make a connector that goes on from `before`; without a plan it is failed, and `why_not` tells why."""
         if before is None:
             # Where workers share a group, what it has committed is asked for when it is shown.
-            committed = {} if self.broker.shares_partitions else await self.broker.committed(group_of(definition.name))
+            is_shared = self.broker.shares_partitions
+            committed = {} if is_shared else await commits_of(definition.name, definition.uid, self.broker)
             before = Snapshot(State.STOPPED, committed=committed)
 
         tasks = plan.options.tasks_max if plan and self.broker.shares_partitions else 1

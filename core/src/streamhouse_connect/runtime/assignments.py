@@ -144,7 +144,7 @@ class Assignments:
         for topic in sorted({tp.topic for tp in partitions}):
             self.topic_ids[topic] = (await self.broker.topic(topic)).id
 
-        committed = self._from_these_topics(await self.consumer.committed(partitions))
+        committed = self._from_these_topics(self._ours_of(await self.consumer.committed(partitions)))
         held = await self.sink.resume(partitions)
 
         for tp in sorted(partitions):
@@ -152,9 +152,15 @@ class Assignments:
             start = held.get(tp, commit.offset if commit else None)
             position = await self.consumer.seek(tp, start)
             topic_id = self.topic_ids[tp.topic]
-            progress = PartitionProgress.restored(position, commit, topic_id=topic_id, is_held=tp in held)
+            progress = PartitionProgress.restored(
+                position, commit, topic_id=topic_id, uid=self.context.uid, is_held=tp in held
+            )
             self.outbox.start(tp, progress)
             self.consumer.resume([tp])
+
+    def _ours_of(self, committed: Mapping[TopicPartition, Committed]) -> dict[TopicPartition, Committed]:
+        """Leave out what a former connector of the same name has left behind."""
+        return {tp: c for tp, c in committed.items() if PartitionProgress.was_made_by(c, self.context.uid)}
 
     def _from_these_topics(self, committed: Mapping[TopicPartition, Committed]) -> dict[TopicPartition, Committed]:
         """Leave out commits that were made in another topic of that name."""

@@ -16,7 +16,7 @@ from streamhouse_connect.runtime import reports
 from streamhouse_connect.runtime.info import ConnectorInfo, PartitionInfo, TaskInfo
 from streamhouse_connect.runtime.progress import PartitionProgress
 from streamhouse_connect.runtime.snapshots import merge
-from streamhouse_connect.runtime.sources import group_of, see
+from streamhouse_connect.runtime.sources import commits_of, see
 from streamhouse_connect.runtime.states import State
 from streamhouse_connect.sinks import Guarantee
 
@@ -52,7 +52,7 @@ class Lookout:
         definition, plan = running.definition, running.plan
         tasks = await self._tasks(running)
         merged = merge([task for own in tasks.values() for task in own])
-        running.seen = await see(definition.name, running.subscription, self.broker, last=running.seen)
+        running.seen = await see(definition.name, definition.uid, running.subscription, self.broker, last=running.seen)
         own = running.connector.snapshot
         is_shared = self.broker.shares_partitions
         partitions = tuple(_partitions(running.seen, running.seen.committed if is_shared else own.committed, merged))
@@ -110,7 +110,7 @@ class Lookout:
     async def committed(self, running: Running) -> Mapping[TopicPartition, Committed]:
         """Return what is committed now."""
         if self.broker.shares_partitions:
-            return await self.broker.committed(group_of(running.definition.name))
+            return await commits_of(running.definition.name, running.definition.uid, self.broker)
 
         return running.connector.snapshot.committed
 

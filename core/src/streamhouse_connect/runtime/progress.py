@@ -2,8 +2,9 @@
 
 Terms as in the delivery algorithm: *C* the committed offset, *M[p]* the mark of a path, below which every record of the path
 is durable. A record at offset o of path p is skipped when o < M.get(p, C). The marks above C are committed with it, as
-text: version, a tag of the topic's id, the number of records processed, and for each mark the path's 64-bit hash and its
-distance from C. The tag tells a commit apart that was made in another topic of that name, which is gone; version 1 had none.
+text: version, a tag of the topic's id and one of the connector's uid, the number of records processed, and for each mark the
+path's 64-bit hash and its distance from C. The tags tell a commit apart that was made in another topic of that name, or by another
+connector of that name, which is gone; version 2 had the topic's only, and version 1 none.
 
 Both *C* and the marks stand where objects begin or end. Where the sink can't tell yet how far an object reaches
 (`ReplayFrom`), neither moves beyond its start, and its records are not counted as processed.
@@ -27,9 +28,10 @@ if TYPE_CHECKING:
 
 __all__ = ["MAX_METADATA", "PartitionProgress"]
 
-_VERSION: Final = b"\x02"
-_UNTAGGED: Final = b"\x01"
+_VERSION: Final = b"\x03"
 _TAG_BYTES: Final = 8
+_TAGS: Final = {b"\x01": 0, b"\x02": 1, _VERSION: 2}
+"""How many tags each version has."""
 
 MAX_METADATA: Final = 3 << 10
 """Of a commit, in bytes: Kafka takes 4,096 by default. Beyond it the path that holds the offset back has to be flushed."""
@@ -45,6 +47,7 @@ class PartitionProgress:
 
     position: int
     topic_id: str = ""
+    uid: str = ""
     committed: Committed | None = None
     processed: int = 0
     marks: dict[int, int] = attrs.field(factory=dict)
@@ -58,20 +61,20 @@ class PartitionProgress:
 
     @classmethod
     def restored(
-        cls, position: int, committed: Committed | None, *, topic_id: str, is_held: bool = False
+        cls, position: int, committed: Committed | None, *, topic_id: str, uid: str, is_held: bool = False
     ) -> PartitionProgress:
-        """Go on from a commit that was made in this topic. Marks count only where reading goes on from that commit.
+        """Go on from a commit that was made in this topic, by this connector. Marks count only where reading goes on from that commit.
 
         `is_held` says whether the position is the destination's own word, and so worth a commit where there is none.
         """
         if committed is None:
-            progress = cls(position, topic_id)
+            progress = cls(position, topic_id, uid)
             progress._start = None if is_held else position
             return progress
 
         found = _decode(committed)
         marks = found.marks if position == committed.offset else {}
-        return cls(position, topic_id, committed, found.processed, marks)
+        return cls(position, topic_id, uid, committed, found.processed, marks)
 
     def mark(self, path: str) -> int:
         """Return the offset below which the records of a path are durable; 0 where there is no mark."""
@@ -109,7 +112,7 @@ class PartitionProgress:
         replays = (replay.start for replay in self._replays.values())
         offset = min(self.position if lowest is None else lowest, self.position, *replays)
         ahead = {key: mark for key, mark in self.marks.items() if mark > offset}
-        return Committed(offset, _encode(self.topic_id, self.processed, offset, ahead if marked else {}))
+        return Committed(offset, _encode((self.topic_id, self.uid), self.processed, offset, ahead if marked else {}))
 
     def is_news(self, commit: Committed) -> bool:
         """Tell whether a commit says more than the last one, or than a start without one."""
@@ -131,7 +134,12 @@ class PartitionProgress:
     @staticmethod
     def was_made_in(committed: Committed, topic_id: str) -> bool:
         """Tell whether a commit is about the topic of this id, as far as it says what it is about."""
-        return _decode(committed).tag in (b"", _tag(topic_id))
+        return _decode(committed).topic_tag in (b"", _tag(topic_id))
+
+    @staticmethod
+    def was_made_by(committed: Committed, uid: str) -> bool:
+        """Tell whether a commit is the connector's of this uid, as far as it says whose it is."""
+        return _decode(committed).uid_tag in (b"", _tag(uid))
 
 
 @attrs.frozen
@@ -149,21 +157,22 @@ def _path_hash(path: str) -> int:
 
 
 @lru_cache(maxsize=4096)
-def _tag(topic_id: str) -> bytes:
-    return blake2b(topic_id.encode(), digest_size=_TAG_BYTES).digest()
+def _tag(name: str) -> bytes:
+    return blake2b(name.encode(), digest_size=_TAG_BYTES).digest()
 
 
 @attrs.frozen
 class _Metadata:
     """What a commit says besides its offset."""
 
-    tag: bytes = b""
+    topic_tag: bytes = b""
+    uid_tag: bytes = b""
     processed: int = 0
     marks: dict[int, int] = attrs.field(factory=dict)
 
 
-def _encode(topic_id: str, processed: int, offset: int, marks: dict[int, int]) -> str:
-    parts = [_VERSION, _tag(topic_id), _varint(processed)]
+def _encode(tagged: tuple[str, str], processed: int, offset: int, marks: dict[int, int]) -> str:
+    parts = [_VERSION, *map(_tag, tagged), _varint(processed)]
 
     for key, mark in sorted(marks.items()):
         parts += [key.to_bytes(8), _varint(mark - offset)]
@@ -175,7 +184,7 @@ def _decode(committed: Committed) -> _Metadata:
     """Read what `_encode` wrote; a text of somebody else's, or a damaged one, says nothing."""
     try:
         data = base64.b64decode(committed.metadata, validate=True)
-        start = {_VERSION: 1 + _TAG_BYTES, _UNTAGGED: 1}[data[:1]]
+        start = 1 + _TAGS[data[:1]] * _TAG_BYTES
         processed, at = _read_varint(data, start)
         marks = {}
 
@@ -186,7 +195,8 @@ def _decode(committed: Committed) -> _Metadata:
     except (ValueError, IndexError, KeyError):  # no base64, cut short, or of another version
         return _Metadata()
 
-    return _Metadata(data[1:start], processed, marks)
+    tags = data[1:start]
+    return _Metadata(tags[:_TAG_BYTES], tags[_TAG_BYTES:], processed, marks)
 
 
 def _varint(number: int) -> bytes:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from streamhouse_connect.records import TopicPartition
     from streamhouse_connect.runtime.plan import Plan
 
-__all__ = ["Extent", "Seen", "dead_letter_topic_of", "extents", "group_of", "see", "subscription_of"]
+__all__ = ["Extent", "Seen", "commits_of", "dead_letter_topic_of", "extents", "group_of", "see", "subscription_of"]
 
 _PATIENCE_SECONDS: Final = 3.0
 
@@ -62,6 +62,12 @@ class Seen:
 def group_of(connector: str) -> str:
     """Return the consumer group of a connector."""
     return f"connect-{connector}"
+
+
+async def commits_of(connector: str, uid: str, broker: Broker) -> dict[TopicPartition, Committed]:
+    """Return what a connector has committed, and nothing of a former one of the same name."""
+    committed = await broker.committed(group_of(connector))
+    return {tp: commit for tp, commit in committed.items() if PartitionProgress.was_made_by(commit, uid)}
 
 
 def subscription_of(definition: Definition, plan: Plan | None) -> Subscription:
@@ -117,13 +123,13 @@ async def _topics(subscription: Subscription, broker: Broker) -> list[Topic]:
     return found
 
 
-async def see(connector: str, subscription: Subscription, broker: Broker, *, last: Seen) -> Seen:
+async def see(connector: str, uid: str, subscription: Subscription, broker: Broker, *, last: Seen) -> Seen:
     """Ask the broker; while it does not answer, return what it told last, and why it is not new."""
     try:
         async with asyncio.timeout(_PATIENCE_SECONDS):
             topics = await _topics(subscription, broker)
             found = await _extents(topics, broker)
-            committed = await broker.committed(group_of(connector)) if broker.shares_partitions else {}
+            committed = await commits_of(connector, uid, broker) if broker.shares_partitions else {}
     except TimeoutError as error:
         return attrs.evolve(last, stale=str(error) or f"the broker did not answer within {_PATIENCE_SECONDS:.0f} s")
     except (DeliveryError, ConnectionError) as error:
