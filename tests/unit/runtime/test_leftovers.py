@@ -64,6 +64,16 @@ async def test_a_connector_made_again_starts_anew_though_its_group_is_held(bench
     assert (await bench.worker.get("c")).processed == 1
 
 
+async def test_a_connector_made_again_can_be_told_from_the_former_one(bench: Bench) -> None:
+    """Though it is in the same version."""
+    first = await bench.worker.create(body())
+    await bench.worker.delete("c")
+    second = await bench.worker.create(body())
+    assert first.version == second.version == 1
+    assert first.uid != second.uid
+    assert first.created_at != second.created_at
+
+
 async def test_what_is_left_is_forgotten_later(bench: Bench) -> None:
     """As soon as nobody holds it any more."""
     bench.broker.is_held = False

@@ -68,5 +68,7 @@ class ConnectorInfo:
     warnings: tuple[str, ...] = ()
     version: int = 0
     """Of the definition: one more with every change; see `Worker.update`."""
+    uid: str = ""
+    """Tells a connector from a former one of its name, together with `created_at`: an application may give all of them the same."""
     stale: str | None = None
     """Why this may be out of date: the brokers can't be reached, say; None: it is not."""

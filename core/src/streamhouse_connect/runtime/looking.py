@@ -73,6 +73,7 @@ class Lookout:
             guarantee=_guarantee(plan, merged.weakened),
             warnings=(*running.warnings, *_waiting(running.seen.awaited), *merged.notes),
             version=definition.version,
+            uid=definition.uid,
             stale=self.definitions.stale or running.seen.stale,
         )
 
