@@ -63,6 +63,15 @@ def test_messages_are_sorted_by_partition_in_their_order() -> None:
     assert by_partition([]) == {}
 
 
+def test_messages_of_one_topic_are_sorted_by_the_number_of_their_partition() -> None:
+    """They come in runs, or one by one."""
+    found = by_partition([message(0), message(1), message(7, partition=1), message(2)])
+    assert {tp: [each.offset() for each in own] for tp, own in found.items()} == {
+        TopicPartition("t", 0): [0, 1, 2],
+        TopicPartition("t", 1): [7],
+    }
+
+
 def test_events_are_told_from_messages() -> None:
     """An end that was reached, a position at which there is nothing, and what the brokers refuse."""
     events = [
