@@ -39,6 +39,7 @@ TOPIC: Final = "orders"
 PARTITIONS: Final = 4
 MEMORY_GOAL: Final = 300_000_000
 SECONDS: Final = 1800
+TAIL: Final = 3000
 MODES: Final[tuple[Literal["insert", "upsert"], ...]] = ("insert", "upsert")
 ROOT: Final = Path(__file__).parents[1]
 
@@ -77,14 +78,18 @@ class Bench:
 
     def theirs(self, place: Place) -> Figures:
         """Measure the peer."""
-        command = [str(self.peer), "-W", "ignore", "-m", "benchmarks.peer_quixstreams"]
+        command = [str(self.peer), "-m", "benchmarks.peer_quixstreams"]
         return self._measure(command, place, {"records": self.records, **place.peer})
 
     def _measure(self, command: list[str], place: Place, told: dict[str, Any]) -> Figures:
         arguments = json.dumps({"bootstrap": self.bootstrap, "topic": TOPIC, **told})
         done = subprocess.run(
-            [*command, arguments], cwd=ROOT, stdout=subprocess.PIPE, check=True, text=True, timeout=SECONDS
+            [*command, arguments], cwd=ROOT, capture_output=True, check=False, text=True, timeout=SECONDS
         )
+
+        if done.returncode:
+            raise RuntimeError(f"{command[-1]} ended with {done.returncode}:\n{done.stderr[-TAIL:]}")
+
         found = json.loads(done.stdout.splitlines()[-1])
         records = place.records(found["nbytes"])
 
