@@ -3,6 +3,7 @@
 import os
 import signal
 import subprocess
+from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 from typing import ClassVar, Literal
@@ -100,7 +101,8 @@ class Postgres(Service):
 
         for pid, parent in (line.split() for line in listed.splitlines()):
             if int(parent) == self.pid:
-                os.kill(int(pid), what)
+                with suppress(ProcessLookupError):  # it has ended meanwhile
+                    os.kill(int(pid), what)
 
 
 @attrs.frozen
