@@ -12,13 +12,16 @@ import psycopg
 import pytest
 from psycopg.sql import SQL, Identifier
 
+from integration.postgres_sink.proxy import Proxy
 from services import Database, Postgres, Service
-from streamhouse_connect import Batch, SecretUrl
+from streamhouse_connect import Batch, SecretUrl, TopicPartition
 from streamhouse_connect.testing import make_batch, make_context
 from streamhouse_postgres_sink import PostgresConfig, PostgresSink
 
 _DISCONNECT = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s"
 _SCHEMAS = "SELECT nspname FROM pg_namespace WHERE nspname !~ '^(pg_|information_schema)'"
+
+ORDERS = TopicPartition("orders", 0)
 
 Row = tuple[Any, ...]
 
@@ -40,22 +43,30 @@ class Sql:
 
 @attrs.define
 class Opened:
-    """An opened sink, and the events that it has counted."""
+    """An opened sink that has the topic's one partition, and the events that it has counted."""
 
     sink: PostgresSink
     counts: Counter[str]
+    at: int = 0
+    """The next offset."""
+
+    async def resume(self) -> None:
+        """Have the partition assigned, to go on from where the database says."""
+        self.at = (await self.sink.resume([ORDERS])).get(ORDERS, self.at)
 
     async def write(self, *records: object) -> None:
-        """Write records: bytes as they are, anything else as JSON."""
-        await self.sink.write(batch(*records))
+        """Write records, bytes as they are, anything else as JSON; what fails is written again at the same offsets."""
+        await self.sink.write(batch(*records, first_offset=self.at))
+        self.at += len(records)
 
 
 OpenSink = Callable[..., Awaitable[Opened]]
 
 
-def batch(*records: object) -> Batch:
+def batch(*records: object, first_offset: int = 0) -> Batch:
     """Make a batch of records: bytes as they are, anything else as JSON."""
-    return make_batch([record if isinstance(record, bytes) else json.dumps(record).encode() for record in records])
+    values = [record if isinstance(record, bytes) else json.dumps(record).encode() for record in records]
+    return make_batch(values, first_offset=first_offset)
 
 
 @pytest.fixture(params=[16, 18])
@@ -100,8 +111,25 @@ def sql(postgres: Database) -> Sql:
 
 
 @pytest.fixture
+def user(sql: Sql) -> Iterator[str]:
+    """The URL of a user without any privileges."""
+    sql.run("CREATE ROLE stranger LOGIN PASSWORD 'hunter2'")
+    yield sql.url.replace("postgres@", "stranger:hunter2@")
+    sql.run("DROP OWNED BY stranger; DROP ROLE stranger")
+
+
+@pytest.fixture
+async def proxy(sql: Sql) -> AsyncIterator[Proxy]:
+    """A way to the database that loses things."""
+    made = Proxy(sql.url)
+    await made.start()
+    yield made
+    await made.close()
+
+
+@pytest.fixture
 async def open_sink(postgres: Database) -> AsyncIterator[OpenSink]:
-    """Open sinks: upserts into `orders` by `id`, unless said otherwise."""
+    """Open sinks, each of a connector of its own: upserts into `orders` by `id`, unless said otherwise."""
     opened: list[PostgresSink] = []
 
     async def open_one(
@@ -110,21 +138,27 @@ async def open_sink(postgres: Database) -> AsyncIterator[OpenSink]:
         table: str = "orders",
         mode: Any = "upsert",
         key: tuple[str, ...] = ("id",),
+        offsets: Any = "target",
         timeout_ms: int = 60_000,
+        uid: str | None = None,
+        epoch: int = 0,
     ) -> Opened:
         config = PostgresConfig(
             url=SecretUrl(url or postgres.url),
             table_name=table,
             insert_mode=mode,
             pk_fields=key,
+            offsets_storage=offsets,
             write_timeout_ms=timeout_ms,
         )
         assert not list(config.problems())
         counts: Counter[str] = Counter()
         sink = PostgresSink(config)
         opened.append(sink)
-        await sink.open(make_context(counts=counts))
-        return Opened(sink, counts)
+        await sink.open(make_context(counts=counts, uid=uid or f"uid-{len(opened)}", epoch=epoch))
+        made = Opened(sink, counts)
+        await made.resume()
+        return made
 
     yield open_one
 

@@ -164,7 +164,7 @@ async def test_a_table_with_row_security_can_be_the_target(sql: Sql, open_sink: 
     sql.run(f"CREATE ROLE {role} LOGIN")
 
     try:
-        sql.run(f"GRANT ALL ON orders TO {role}")
+        sql.run(f"GRANT ALL ON orders TO {role}; GRANT CREATE ON SCHEMA public TO {role}")
         sink = await open_sink(mode=mode, url=sql.url.replace("postgres@", f"{role}@"))
         await sink.write({"id": 1, "a": 1}, {"id": 2, "a": 2})
         assert sql.run("SELECT * FROM orders ORDER BY id") == [(1, 1), (2, 2)]

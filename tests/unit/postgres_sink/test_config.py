@@ -17,6 +17,7 @@ def test_the_documented_defaults():
     """As the documentation says them."""
     config = PostgresConfig(url=URL, table_name="orders")
     assert (config.insert_mode, config.pk_fields, config.value_format) == ("upsert", (), "json")
+    assert config.offsets_storage == "target"
     assert PostgresSink.defaults["batch.size"] == 500
     assert PostgresSink.defaults["batch.interval_ms"] == 1000
 
@@ -52,10 +53,24 @@ def test_the_password_is_not_shown():
     assert "hunter2" not in repr(PostgresConfig(url=URL, table_name="orders"))
 
 
-@pytest.mark.parametrize(("mode", "level"), [("upsert", "effectively-once"), ("insert", "at-least-once")])
-def test_the_guarantee_depends_on_the_mode(mode: str, level: str):
+@pytest.mark.parametrize(
+    ("offsets", "mode", "level"),
+    [
+        ("target", "upsert", "exactly-once"),
+        ("target", "insert", "exactly-once"),
+        ("broker", "upsert", "effectively-once"),
+        ("broker", "insert", "at-least-once"),
+    ],
+)
+def test_the_guarantee_depends_on_where_the_offsets_are_and_on_the_mode(offsets: str, mode: str, level: str):
     """And says why."""
-    config = PostgresConfig(url=URL, table_name="t", insert_mode=mode, pk_fields=("id",))  # type: ignore[arg-type]  # a str
+    config = PostgresConfig(
+        url=URL,
+        table_name="t",
+        insert_mode=mode,  # type: ignore[arg-type]  # a str
+        pk_fields=("id",),
+        offsets_storage=offsets,  # type: ignore[arg-type]  # the same
+    )
     guarantee = PostgresSink.guarantee(config)
     assert guarantee.level == level
     assert guarantee.reason

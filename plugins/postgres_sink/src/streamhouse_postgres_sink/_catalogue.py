@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from psycopg import AsyncConnection
 
-__all__ = ["Table", "check", "read_table"]
+__all__ = ["Table", "check", "find_table", "read_table"]
 
 # The casts to text take the catalogue's internal types name and "char" to str on every server.
 _TABLE: Final = """
@@ -82,27 +82,19 @@ class Table:
         return self.kind != "view" and not self.has_row_security
 
 
-async def read_table(connection: AsyncConnection, name: TableName) -> Table:
-    """Read what the catalogue says of a table.
-
-    :raises FatalError: if it does not exist, or is nothing to write to.
-    """
+async def find_table(connection: AsyncConnection, name: TableName) -> Table | None:
+    """Read what the catalogue says of a table, whether it can be written to or not."""
     row = await (await connection.execute(_TABLE, [str(name)])).fetchone()
 
     if row is None:
-        raise FatalError(f"table {name} does not exist; create it, or correct table.name")
+        return None
 
     oid, schema, relation, kind, secured, lacking, can_stage = row
-    found = TableName(schema, relation)
-
-    if kind not in _KINDS:
-        raise FatalError(f"{found} is {_OTHER_KINDS.get(kind, 'no table')}; give a table or a view as table.name")
-
     columns = await (await connection.execute(_COLUMNS, [oid])).fetchall()
     unique = await (await connection.execute(_UNIQUE, [oid])).fetchall()
     return Table(
-        name=found,
-        kind=_KINDS[kind],
+        name=TableName(schema, relation),
+        kind=_KINDS.get(kind) or _OTHER_KINDS.get(kind, "no table"),
         columns=tuple(
             Column(
                 name=name,
@@ -120,6 +112,22 @@ async def read_table(connection: AsyncConnection, name: TableName) -> Table:
         has_row_security=secured,
         can_stage=can_stage,
     )
+
+
+async def read_table(connection: AsyncConnection, name: TableName) -> Table:
+    """Read what the catalogue says of a table to write to.
+
+    :raises FatalError: if it does not exist, or is nothing to write to.
+    """
+    found = await find_table(connection, name)
+
+    if found is None:
+        raise FatalError(f"table {name} does not exist; create it, or correct table.name")
+
+    if found.kind not in _KINDS.values():
+        raise FatalError(f"{found.name} is {found.kind}; give a table or a view as table.name")
+
+    return found
 
 
 def check(table: Table, *, key: Sequence[str]) -> None:

@@ -39,6 +39,13 @@ class PostgresConfig:
         default=(),
         doc="The fields that are the key, separated by commas; required for upsert. The table needs a unique index on them.",
     )
+    offsets_storage: Literal["target", "broker"] = option(
+        "offsets.storage",
+        default="target",
+        doc="Where the offsets are kept that delivery goes on from. target: in the table streamhouse_offsets of the "
+        "table's schema, which is made if it is missing, in one transaction with the rows: each record is written "
+        "exactly once. broker: with the broker only.",
+    )
     value_format: Literal["json"] = option("value.format", default="json", doc="How values are encoded: JSON objects.")
     write_timeout_ms: int = option(
         "write.timeout_ms",
@@ -52,6 +59,11 @@ class PostgresConfig:
     def table(self) -> TableName:
         """The table; only once there are no problems."""
         return parse_table_name(self.table_name)
+
+    @property
+    def keeps_offsets(self) -> bool:
+        """Whether the offsets are kept beside the rows."""
+        return self.offsets_storage == "target"
 
     @property
     def key(self) -> tuple[str, ...]:

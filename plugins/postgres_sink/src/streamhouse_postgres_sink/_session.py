@@ -4,52 +4,41 @@
               ↑         │
               └── DDL ──┘
 
-A load that fails has written nothing. Who calls decides what happens then; this module knows nothing of retries or offsets.
+A load that fails has written nothing. Where the offsets are kept beside the rows, they move in the same transaction. Who calls
+decides what happens after a failure; this module knows nothing of retries.
 """
 
 from __future__ import annotations
 
 import contextlib
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import psycopg
-from psycopg.conninfo import make_conninfo
 
 from streamhouse_connect import RejectedBatch, RejectedRecords
 from streamhouse_postgres_sink._catalogue import check, read_table
-from streamhouse_postgres_sink._errors import Meaning, cannot_connect, culprit, meaning, reason, translate
+from streamhouse_postgres_sink._connection import connect
+from streamhouse_postgres_sink._errors import Meaning, culprit, meaning, reason, translate
+from streamhouse_postgres_sink._ledger import Ledger
 from streamhouse_postgres_sink._loads import Load, tails
 from streamhouse_postgres_sink._rows import Lines
 from streamhouse_postgres_sink._shapes import Shapes
 from streamhouse_postgres_sink._statements import STAGE, Statements
-from streamhouse_postgres_sink._url import connection_parameters, place
+from streamhouse_postgres_sink._url import place
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequence
 
     from psycopg import AsyncConnection, sql
 
-    from streamhouse_connect import DeliveryError
+    from streamhouse_connect import DeliveryError, SinkContext, TopicPartition
     from streamhouse_postgres_sink._catalogue import Table
     from streamhouse_postgres_sink._config import PostgresConfig
+    from streamhouse_postgres_sink._offsets import Move, Row
     from streamhouse_postgres_sink._rows import Decoded
     from streamhouse_postgres_sink._shapes import Group
 
 __all__ = ["Session", "StaleCatalogue"]
-
-# Times without a zone are read as UTC, whatever the server's default; what is committed is on disk, whatever the user's
-# default.
-_SETTINGS: Final = """
-SELECT set_config('TimeZone', 'UTC', false),
-       set_config('statement_timeout', %(timeout)s, false),
-       set_config('lock_timeout', %(timeout)s, false),
-       set_config('idle_in_transaction_session_timeout', %(timeout)s, false),
-       set_config('synchronous_commit', CASE current_setting('synchronous_commit')
-                                        WHEN 'off' THEN 'on' ELSE current_setting('synchronous_commit') END, false)
-"""
-
-# The transaction of a connection that was dropped ends within seconds, and its locks with it.
-_NOTICE_LOSS: Final = "SET client_connection_check_interval = '5s'"
 
 
 class StaleCatalogue(Exception):  # noqa: N818 - it is the catalogue that is stale
@@ -63,46 +52,27 @@ class StaleCatalogue(Exception):  # noqa: N818 - it is the catalogue that is sta
 class Session:
     """A connection that is ready to load; use `open`, then `prepare`."""
 
-    def __init__(self, connection: AsyncConnection, config: PostgresConfig) -> None:
+    def __init__(self, connection: AsyncConnection, config: PostgresConfig, context: SinkContext) -> None:
         self._connection = connection
         self._config = config
+        self._context = context
         self._place = place(config.url)
         self._table: Table
         self._shapes: Shapes
         self._statements: Statements
+        self._ledger: Ledger
 
     @classmethod
-    async def open(cls, config: PostgresConfig, *, connector: str) -> Session:
+    async def open(cls, config: PostgresConfig, context: SinkContext) -> Session:
         """Connect.
 
         :raises RetriableError: the server can't be reached.
         :raises FatalError: it can, but not like this.
         """
-        timeout = str(config.write_timeout_ms)
-        given = connection_parameters(config.url)
-        defaults = {"tcp_user_timeout": timeout, "fallback_application_name": f"streamhouse-connect {connector}"}
-
-        try:
-            connection = await psycopg.AsyncConnection.connect(make_conninfo(**{**defaults, **given}), autocommit=True)
-        except psycopg.Error as error:
-            raise cannot_connect(error, place=place(config.url)) from None  # the cause may show parameters
-
-        session = cls(connection, config)
-
-        try:
-            with session._translated():
-                await connection.execute(_SETTINGS, {"timeout": timeout})
-
-            with contextlib.suppress(psycopg.errors.InvalidParameterValue):  # not every platform can
-                await connection.execute(_NOTICE_LOSS)
-        except BaseException:
-            await session.close()
-            raise
-
-        return session
+        return cls(await connect(config, connector=context.connector), config, context)
 
     async def prepare(self) -> None:
-        """Read the catalogue, and make the stage if loads need one.
+        """Read the catalogue, and make the stage if loads need one, and the table of offsets.
 
         :raises FatalError: if the table is not there, or is not fit for this configuration.
         """
@@ -114,16 +84,52 @@ class Session:
             writable = [column.name for column in self._table.columns if column.is_writable]
             self._statements = Statements(self._table.name, columns=writable, key=key)
             self._shapes = Shapes(self._table.columns, key=key, update=bool(key))
+            self._ledger = Ledger(self._connection, self._table.name.schema, self._context)
+
+            if self._config.keeps_offsets:
+                await self._ledger.prepare()
 
             if self._is_staged:
                 for statement in self._statements.create_stage():
                     await self._connection.execute(statement)
 
-    async def load(self, decoded: Decoded) -> int:
-        """Write all the records, or none; return how many fields no column took.
+    @property
+    def table(self) -> Table:
+        """The table, as it was when the session was prepared."""
+        return self._table
+
+    async def claim(self, partitions: Collection[TopicPartition]) -> Mapping[TopicPartition, Row]:
+        """See `Ledger.claim`."""
+        with self._translated():
+            return await self._ledger.claim(partitions)
+
+    async def set_offsets(self, offsets: Mapping[TopicPartition, int | None]) -> None:
+        """See `Ledger.set`."""
+        with self._translated():
+            await self._ledger.set(offsets)
+
+    async def abandon_offsets(self) -> None:
+        """See `Ledger.abandon`."""
+        with self._translated():
+            await self._ledger.abandon()
+
+    async def move(self, moves: Sequence[Move]) -> None:
+        """Move offsets without any rows.
+
+        :raises Superseded: see `load`.
+        :raises Moved: the same.
+        """
+        with self._translated():
+            async with self._transaction(moves):
+                pass
+
+    async def load(self, decoded: Decoded, moves: Sequence[Move]) -> int:
+        """Write all the records and move their offsets, or do nothing; return how many fields no column took.
 
         :raises RejectedRecords: PostgreSQL refuses these.
         :raises RejectedBatch: it refuses one of them.
+        :raises Superseded: these partitions are another task's.
+        :raises Moved: some of it is there already.
         :raises StaleCatalogue: prepare again, and try again.
         """
         plan = self._shapes.plan(decoded.records)
@@ -132,7 +138,7 @@ class Session:
             raise RejectedRecords(plan.rejected)
 
         with self._translated(count=len(decoded.records)):
-            async with self._connection.transaction():
+            async with self._transaction(moves):
                 if self._is_staged and any(group.columns for group in plan.groups):
                     await self._load_staged(decoded, plan.groups)
                 else:
@@ -143,6 +149,25 @@ class Session:
     async def close(self) -> None:
         """Disconnect at once; harmless to repeat."""
         await self._connection.close()
+
+    @contextlib.asynccontextmanager
+    async def _transaction(self, moves: Sequence[Move]) -> AsyncIterator[None]:
+        """Commit with the moves made, or roll back."""
+        if not moves:
+            async with self._connection.transaction():
+                yield
+
+            return
+
+        try:
+            await self._ledger.begin(moves)
+            yield
+            await self._connection.execute("COMMIT")
+        except BaseException:
+            with contextlib.suppress(psycopg.Error):  # a connection that is lost needs none
+                await self._connection.rollback()
+
+            raise
 
     @property
     def _is_staged(self) -> bool:

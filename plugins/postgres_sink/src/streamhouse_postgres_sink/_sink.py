@@ -1,21 +1,33 @@
-"""The sink: decodes a batch, has it loaded, and decides what a failure means for the connection."""
+"""The sink: decodes a batch, has it loaded, and decides what a failure means for the connection.
+
+One thing at a time is done over the one connection: what comes during a write waits for its turn.
+"""
 
 from __future__ import annotations
 
 import asyncio
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, ClassVar, Final, TypeVar
 
-from streamhouse_connect import Batching, Guarantee, RejectedBatch, RejectedRecords, RetriableError, Sink
+from streamhouse_connect import (
+    Batching,
+    Guarantee,
+    RejectedBatch,
+    RejectedRecords,
+    RetriableError,
+    Sink,
+    Superseded,
+)
 from streamhouse_postgres_sink._config import PostgresConfig
+from streamhouse_postgres_sink._offsets import Moved, Offsets
 from streamhouse_postgres_sink._rows import decode
 from streamhouse_postgres_sink._session import Session, StaleCatalogue
 from streamhouse_postgres_sink._url import place
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Mapping
+    from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Coroutine, Mapping
 
-    from streamhouse_connect import Batch, SinkContext
-    from streamhouse_postgres_sink._rows import Decoded
+    from streamhouse_connect import Batch, SinkContext, TopicPartition
 
 __all__ = ["PostgresSink"]
 
@@ -23,6 +35,9 @@ T = TypeVar("T")
 
 _PATIENCE: Final = 1.25
 """The server gives a statement up in time; if it does not, after this many times that time we do."""
+
+_TURN_SECONDS: Final = 10.0
+"""A rebalance waits no longer than this for a write to end."""
 
 
 class PostgresSink(Sink[PostgresConfig]):
@@ -41,30 +56,78 @@ class PostgresSink(Sink[PostgresConfig]):
     def __init__(self, config: PostgresConfig) -> None:
         super().__init__(config)
         self._context: SinkContext
+        self._offsets: Offsets
         self._session: Session | None = None
+        self._turn = asyncio.Lock()
 
     @classmethod
     def guarantee(cls, config: PostgresConfig) -> Guarantee:
+        if config.keeps_offsets:
+            return Guarantee(
+                "exactly-once",
+                "rows and offsets are committed in one transaction (offsets.storage=target), which a task that was "
+                "replaced can't do any more",
+            )
+
         if config.insert_mode == "upsert":
             key = ", ".join(config.pk_fields)
             return Guarantee("effectively-once", f"a record that is written again updates the row with its key ({key})")
 
         return Guarantee(
-            "at-least-once", "insert.mode=insert adds the rows of a batch again if the answer to it is lost"
+            "at-least-once",
+            "insert.mode=insert with offsets.storage=broker adds the rows of a batch again if the answer to it is lost",
         )
 
     async def open(self, context: SinkContext) -> None:
         self._context = context
-        await self._in_time(self._connected())
+        self._offsets = Offsets(context.topic_ids)
+        session = await self._in_time(self._connected())
+
+        if not self.config.keeps_offsets:
+            await self._in_time(session.abandon_offsets())
+        elif session.table.kind == "foreign table":
+            self.weakened = (
+                f"{session.table.name} is a foreign table, whose rows are not committed together with offsets"
+            )
+
+    async def resume(self, partitions: Collection[TopicPartition]) -> Mapping[TopicPartition, int]:
+        if not self.config.keeps_offsets or not partitions:
+            return {}
+
+        async with self._turn_soon():
+            rows = await self._in_time(self._with_session(lambda session: session.claim(partitions)))
+            self._offsets.learn(rows)
+
+        return {tp: row.next_offset for tp, row in rows.items() if row.next_offset is not None}
 
     async def write(self, batch: Batch) -> None:
-        decoded = decode(batch.values)
+        async with self._turn:
+            while True:
+                try:
+                    await self._write(batch)
+                    return
+                except Moved as error:
+                    self._learn(error)
 
-        if decoded.rejected:
-            raise RejectedRecords(decoded.rejected)
+    async def skip(self, offsets: Mapping[TopicPartition, int]) -> None:
+        async with self._turn:
+            while moves := self._offsets.skips(offsets):
+                try:
+                    await self._in_time(self._with_session(lambda session, moves=moves: session.move(moves)))  # type: ignore[misc]  # bound
+                    self._offsets.moved(moves)
+                except Moved as error:
+                    self._learn(error)
 
-        if unknown := await self._in_time(self._load(decoded)):
-            self._context.count("unknown_field", unknown)
+    async def release(self, partitions: Collection[TopicPartition]) -> None:
+        self._offsets.forget(partitions)
+
+    async def reset(self, offsets: Mapping[TopicPartition, int | None]) -> None:
+        if not self.config.keeps_offsets or not offsets:
+            return
+
+        async with self._turn:
+            self._offsets.forget(offsets)
+            await self._in_time(self._with_session(lambda session: session.set_offsets(offsets)))
 
     async def close(self) -> None:
         session, self._session = self._session, None
@@ -72,24 +135,66 @@ class PostgresSink(Sink[PostgresConfig]):
         if session is not None:
             await session.close()
 
+    async def _write(self, batch: Batch) -> None:
+        moves = self._offsets.moves(batch) if self.config.keeps_offsets else []
+        indexes = self._offsets.missing(batch)
+        part = batch.select(indexes)
+
+        if not len(part):
+            return
+
+        decoded = decode(part.values)
+
+        if decoded.rejected:
+            raise RejectedRecords({indexes[index]: reason for index, reason in decoded.rejected.items()})
+
+        try:
+            unknown = await self._in_time(self._with_session(lambda session: session.load(decoded, moves)))
+        except RejectedRecords as error:
+            raise RejectedRecords({indexes[index]: reason for index, reason in error.reasons.items()}) from error
+
+        self._offsets.moved(moves)
+
+        if unknown:
+            self._context.count("unknown_field", unknown)
+
+    def _learn(self, moved: Moved) -> None:
+        self._context.log.info("commit_was_made_after_all partitions=%s", moved)
+        self._offsets.learn(moved.rows)
+
+    @asynccontextmanager
+    async def _turn_soon(self) -> AsyncIterator[None]:
+        try:
+            async with asyncio.timeout(_TURN_SECONDS):
+                await self._turn.acquire()
+        except TimeoutError:
+            raise RetriableError(
+                "a write to PostgreSQL is under way that takes long; what was assigned waits for it"
+            ) from None
+
+        try:
+            yield
+        finally:
+            self._turn.release()
+
     async def _connected(self) -> Session:
         if self._session is None:
-            self._session = await Session.open(self.config, connector=self._context.connector)
+            self._session = await Session.open(self.config, self._context)
             await self._session.prepare()
 
         return self._session
 
-    async def _load(self, decoded: Decoded) -> int:
+    async def _with_session(self, act: Callable[[Session], Awaitable[T]]) -> T:
         session = await self._connected()
 
         try:
-            return await session.load(decoded)
+            return await act(session)
         except StaleCatalogue:
             self._context.log.info("table changed, reading the catalogue again")
             await session.prepare()
 
         try:
-            return await session.load(decoded)
+            return await act(session)
         except StaleCatalogue as error:
             raise error.otherwise from error
 
@@ -122,5 +227,7 @@ class PostgresSink(Sink[PostgresConfig]):
 
 
 def _is_clean(task: asyncio.Task[T]) -> bool:
-    """True if the connection is as good as before: the work ended well, or was rolled back for a record's sake."""
-    return not task.cancelled() and isinstance(task.exception(), RejectedRecords | RejectedBatch | None)
+    """True if the connection is as good as before: the work ended well, or was rolled back for a record's or a row's sake."""
+    return not task.cancelled() and isinstance(
+        task.exception(), RejectedRecords | RejectedBatch | Superseded | Moved | None
+    )
