@@ -102,4 +102,4 @@ class _Action(Protocol):
 
 
 def _answer(info: ConnectorInfo, *, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
-    return json_response(ConnectorBody.of(info), status=status, headers={**etag(info.version), **(headers or {})})
+    return json_response(ConnectorBody.of(info), status=status, headers={**etag(info), **(headers or {})})

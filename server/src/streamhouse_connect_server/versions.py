@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from hashlib import sha256
 from typing import TYPE_CHECKING, Final
 
 from streamhouse_connect import Problem
@@ -12,19 +13,30 @@ from streamhouse_connect_server.errors import RequestError
 if TYPE_CHECKING:
     from starlette.requests import Request
 
-    from streamhouse_connect import Worker
+    from streamhouse_connect import ConnectorInfo, Worker
 
 __all__ = ["etag", "expected_version"]
 
 _ANY: Final = "*"
 _TAG: Final = re.compile(r'(?:W/)?"[^"\x00-\x20\x7f]*"')
+_OURS: Final = re.compile(r'"[0-9]{1,18}-[0-9a-f]{8}"')
 _TAGS: Final = re.compile(rf"[\s,]*{_TAG.pattern}(?:\s*,[\s,]*{_TAG.pattern})*[\s,]*")
-_OURS: Final = re.compile(r'"([0-9]{1,18})"')
 
 
-def etag(version: int) -> dict[str, str]:
-    """Return the header that tells the version of a connector's definition; its state changes without."""
-    return {"ETag": f'"{version}"'}
+def etag(info: ConnectorInfo) -> dict[str, str]:
+    """Return the header that tells the version of a connector's definition; its state changes without.
+
+    Versions begin anew with a connector that is made again under its name; that is another one, and has other tags.
+    """
+    return {"ETag": _tag(info)}
+
+
+def _tag(info: ConnectorInfo) -> str:
+    return f'"{info.version}{_suffix(info)}'
+
+
+def _suffix(info: ConnectorInfo) -> str:
+    return f'-{sha256(info.uid.encode()).hexdigest()[:8]}"'
 
 
 async def expected_version(request: Request, worker: Worker, name: str) -> int | None:
@@ -39,19 +51,20 @@ async def expected_version(request: Request, worker: Worker, name: str) -> int |
         return None
 
     if not _TAGS.fullmatch(wanted):
-        rule = 'must be what ETag was, such as "3", with its quotation marks; or *'
+        rule = 'must be what ETag was, such as "3-1c9a5b02", with its quotation marks; or *'
         raise invalid([Problem("If-Match", f"{rule}, not {shorten(wanted)}")])
 
     # Weak ones match nothing here, and are left out.
-    versions = {int(ours[1]) for tag in _TAG.findall(wanted) if (ours := _OURS.fullmatch(tag))}
+    tags = {tag for tag in _TAG.findall(wanted) if _OURS.fullmatch(tag)}
+    present = await worker.get(name)
 
-    if len(versions) == 1:
-        return versions.pop()
+    if _tag(present) in tags:
+        return present.version
 
-    present = (await worker.get(name)).version
+    # What this worker has not heard of yet, the definitions know: they compare versions themselves.
+    for tag in tags:
+        if len(tags) == 1 and tag.endswith(_suffix(present)):
+            return int(tag[1:].partition("-")[0])
 
-    if present not in versions:
-        message = f"connector {name!r} has version {present}, not {shorten(wanted)}: read it again"
-        raise RequestError(412, "version_changed", message)
-
-    return present
+    message = f"connector {name!r} has version {_tag(present)}, not {shorten(wanted)}: read it again"
+    raise RequestError(412, "version_changed", message)
