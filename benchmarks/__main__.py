@@ -1,6 +1,6 @@
 """Measure the speed of each path to a destination: from the embedded broker, and from Kafka beside a peer.
 
-python -m benchmarks [embedded | kafka] [--records N] [--rounds N] [--only NAME]
+python -m benchmarks [embedded | kafka] [--records N] [--rounds N] [--only NAME …]
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ def main() -> None:
     parser.add_argument("source", nargs="?", choices=SOURCES)
     parser.add_argument("--records", type=int, default=1_000_000)
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--only", default="", help="the beginning of the names of the paths to measure")
+    parser.add_argument("--only", nargs="+", default=[""], help="the beginnings of the names of the paths to measure")
     arguments = parser.parse_args()
 
     for source, run in SOURCES.items():
         if arguments.source in (None, source):
-            run(records=arguments.records, rounds=arguments.rounds, only=arguments.only)
+            run(records=arguments.records, rounds=arguments.rounds, only=tuple(arguments.only))
 
 
 if __name__ == "__main__":

@@ -61,8 +61,8 @@ def empty_table(url: str, key: str) -> None:
         connection.execute(TABLE.format(key=key))
 
 
-def run(*, records: int, rounds: int, only: str) -> None:
-    """Measure all paths whose names begin with `only`, and print the table."""
+def run(*, records: int, rounds: int, only: tuple[str, ...]) -> None:
+    """Measure all paths whose names begin with one of `only`, and print the table."""
     found: dict[str, list[dict[str, float]]] = {}
 
     with ExitStack() as stack:

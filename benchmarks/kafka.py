@@ -126,8 +126,8 @@ def wait_for_coordinators(server: Kafka) -> None:
         time.sleep(0.1)
 
 
-def run(*, records: int, rounds: int, only: str) -> None:
-    """Measure all lanes whose names begin with `only`, and print the table."""
+def run(*, records: int, rounds: int, only: tuple[str, ...]) -> None:
+    """Measure all lanes whose names begin with one of `only`, and print the table."""
     lanes: list[tuple[Lane, list[Figures], list[Figures]]] = []
     peer = peer_python()
 
@@ -153,7 +153,7 @@ def run(*, records: int, rounds: int, only: str) -> None:
     show(lanes, records)
 
 
-def chosen_lanes(stack: ExitStack, only: str) -> list[Lane]:
+def chosen_lanes(stack: ExitStack, only: tuple[str, ...]) -> list[Lane]:
     """Return the lanes, and start the servers that they need."""
     lanes = [
         Lane("drop", 7, drop),
