@@ -190,6 +190,22 @@ async def test_a_topic_made_again_while_it_is_read_begins_anew(kafka: Topics, br
     assert [event for event, _ in member.events] == ["assigned", "lost", "assigned"]
 
 
+async def test_a_partition_that_was_lost_while_paused_is_read_when_it_is_given_again(
+    kafka: Topics, broker: KafkaBroker, join: Join
+):
+    """The library remembers a pause longer than the assignment that it was meant for."""
+    topic, tp = kafka.prefix + "t", TopicPartition(kafka.prefix + "t", 0)
+    await broker.create_topic(topic)
+    first = join(kafka.prefix + "g", Subscription([topic]))
+    await first.until(lambda: first.assigned_now)
+    first.consumer.pause([tp])
+    await first.consumer.committed([tp])  # served after the pause
+    await broker.delete_topic(topic)
+    await broker.create_topic(topic)
+    await produce(broker, topic, b"new")
+    await first.until(lambda: first.values() == [b"new"])
+
+
 async def test_new_partitions_are_taken_up(kafka: Topics, broker: KafkaBroker, join: Join):
     """Their first records included."""
     topic = kafka.prefix + "t"
