@@ -294,10 +294,4 @@ class KafkaConsumer(Consumer):
     def _place(self, starts: Mapping[TopicPartition, int]) -> None:
         self._placing += 1
         self._places.placed(starts, self._placing)
-        places = [Place(tp.topic, tp.partition, offset) for tp, offset in starts.items()]
-        # The library remembers a pause beyond the assignment that it was meant for.
-        self._group.client.resume(places)
-        self._group.client.incremental_assign(places)
-
-        if paused := self._places.paused(starts):
-            self._group.client.pause(paused)
+        self._group.place(starts, paused=self._places.paused(starts))

@@ -53,6 +53,15 @@ class GroupClient:
         with translated(f"read as the group {self.group!r}"):
             return await asyncio.wrap_future(self.thread.submit(job))
 
+    def place(self, starts: Mapping[TopicPartition, int], *, paused: Sequence[Place]) -> None:
+        """Read these from there; in the thread."""
+        places = [Place(tp.topic, tp.partition, offset) for tp, offset in starts.items()]
+        self.client.resume(places)  # the library remembers a pause beyond the assignment that it was meant for
+        self.client.incremental_assign(places)
+
+        if paused:
+            self.client.pause(list(paused))
+
     def pause(self, places: Sequence[Place]) -> None:
         """Fetch no more of these."""
         self.thread.submit(partial(self.client.pause, list(places)))
