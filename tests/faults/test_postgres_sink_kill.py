@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import random
 import signal
 import subprocess
@@ -19,15 +18,15 @@ from typing import Any
 import psycopg
 import pytest
 
+from repeats import rounds, seeded
 from services import Database
 from streamhouse_connect import NewRecords, SqliteBroker, Worker
 
-ROUNDS = int(os.environ.get("FAULT_ROUNDS", "3"))
 PARTITIONS = 3
 APPEND = 100
 
 MAJORS = pytest.mark.parametrize("postgres_server", [16, 18], indirect=True)
-pytestmark = pytest.mark.timeout(120 + 20 * ROUNDS)
+pytestmark = pytest.mark.timeout(120 + 20 * rounds())
 
 # Delivers until it is killed.
 CONNECTOR = """
@@ -73,9 +72,7 @@ class Produced:
 
 @pytest.fixture
 def produced() -> Produced:
-    seed = int(os.environ.get("SEED", random.SystemRandom().randrange(10**6)))
-    print(f"SEED={seed}")
-    return Produced(random.Random(seed))
+    return Produced(seeded())
 
 
 @pytest.fixture
@@ -118,7 +115,7 @@ async def test_a_server_that_crashes_holds_every_record_once(
                 await worker.broker.append("orders", produced.records())
                 await asyncio.sleep(0.05)
 
-        for _ in range(ROUNDS):
+        for _ in range(rounds()):
             stop = asyncio.Event()
             producing = asyncio.create_task(produce(stop))
             await asyncio.sleep(rng.uniform(0.1, 0.6))
@@ -147,7 +144,7 @@ async def test_a_worker_that_is_killed_has_written_every_record_once(
     async with SqliteBroker(tmp_path) as broker:
         await broker.create_topic("orders", partitions=PARTITIONS)
 
-    for _ in range(ROUNDS):
+    for _ in range(rounds()):
         async with SqliteBroker(tmp_path) as broker:
             for _ in range(40):
                 await broker.append("orders", produced.records())
