@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import closing
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from confluent_kafka import ConsumerGroupTopicPartitions, IsolationLevel, KafkaError, KafkaException, TopicCollection
+from confluent_kafka import Consumer, IsolationLevel, KafkaError, KafkaException, TopicCollection
 from confluent_kafka import TopicPartition as Place
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.admin._config import ConfigResource, ConfigSource
@@ -44,6 +45,7 @@ class Admin:
         with translated("use the broker's configuration"):
             self._client = AdminClient(client(properties))
 
+        self._properties = properties
         self._threads = threads
 
     async def names(self) -> dict[str, int]:
@@ -121,17 +123,27 @@ class Admin:
         return {tp: (starts[tp], ends[tp]) for tp in tps}
 
     async def committed(self, group: str) -> dict[TopicPartition, Committed]:
-        """Return all commits of a group."""
-        asked = self._client.list_consumer_group_offsets(
-            [ConsumerGroupTopicPartitions(group)], request_timeout=_SECONDS
+        """Return all commits of a group.
+
+        Asked as a consumer that never joins: the library's own call for it ends the process while a coordinator is not ready.
+        """
+        asked = [Place(name, number) for name, count in (await self.names()).items() for number in range(count)]
+
+        if not asked:
+            return {}
+
+        places: Sequence[Place] = await self._call(
+            f"read the offsets of the group {group!r}", partial(self._ask_committed, group, asked)
         )
-        found = await self._answer(asked[group], f"read the offsets of the group {group!r}")
-        places: Sequence[Place] = found.topic_partitions or ()
         return {
             TopicPartition(place.topic, place.partition): Committed(place.offset, place.metadata or "")
             for place in places
             if place.error is None and place.offset >= 0
         }
+
+    def _ask_committed(self, group: str, places: list[Place]) -> Sequence[Place]:
+        with closing(Consumer(client({**self._properties, "group.id": group}, consumes=True))) as consumer:
+            return consumer.committed(places, _SECONDS)
 
     async def delete_group(self, group: str) -> None:
         """Delete a group; one that does not exist is no error.
