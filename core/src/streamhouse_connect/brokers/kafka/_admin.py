@@ -17,6 +17,7 @@ from confluent_kafka.cimpl import NewTopic
 
 from streamhouse_connect.brokers._topics import is_topic_name
 from streamhouse_connect.brokers.interface import Committed, Topic
+from streamhouse_connect.brokers.kafka._group_client import commits_of
 from streamhouse_connect.errors import RetriableError
 from streamhouse_connect.librdkafka import NO_TOPIC, cause, client, translate, translated
 from streamhouse_connect.records import TopicPartition
@@ -135,11 +136,7 @@ class Admin:
         places: Sequence[Place] = await self._call(
             f"read the offsets of the group {group!r}", partial(self._ask_committed, group, asked)
         )
-        return {
-            TopicPartition(place.topic, place.partition): Committed(place.offset, place.metadata or "")
-            for place in places
-            if place.error is None and place.offset >= 0
-        }
+        return commits_of(places)
 
     def _ask_committed(self, group: str, places: list[Place]) -> Sequence[Place]:
         with closing(Consumer(client({**self._properties, "group.id": group}, consumes=True))) as consumer:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from confluent_kafka import KafkaError
 
-__all__ = ["GroupClient"]
+__all__ = ["GroupClient", "commits_of"]
 
 R = TypeVar("R")
 
@@ -75,11 +75,7 @@ class GroupClient:
         asked = [Place(tp.topic, tp.partition) for tp in partitions]
         found = await self.do(lambda: self.client.committed(asked, _REQUEST_SECONDS))
 
-        return {
-            TopicPartition(place.topic, place.partition): Committed(place.offset, place.metadata or "")
-            for place in found
-            if place.error is None and place.offset >= 0
-        }
+        return commits_of(found)
 
     async def commit(self, offsets: Mapping[TopicPartition, Committed]) -> set[TopicPartition]:
         """Commit, and return the partitions that are not ours any more."""
@@ -145,3 +141,12 @@ class GroupClient:
 
         if error.fatal() or error.code() in ACCESS:
             self._denied(translate(error, f"read as the group {self.group!r}"))
+
+
+def commits_of(places: Sequence[Place]) -> dict[TopicPartition, Committed]:
+    """Return the commits among what the library answers; partitions without one are left out."""
+    return {
+        TopicPartition(place.topic, place.partition): Committed(place.offset, place.metadata or "")
+        for place in places
+        if place.error is None and place.offset >= 0
+    }
