@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["Place", "drop", "files", "index", "instant_index", "table"]
 
 _TABLE: Final = "CREATE TABLE orders (id bigint {key}, customer text, amount double precision, items jsonb, note text)"
-_BATCH: Final = 5000
+_BATCH: Final = 10_000
 _CHUNK: Final = 1 << 20
 
 

@@ -2,7 +2,8 @@
 
     python -m benchmarks.kafka_path '{"bootstrap": …, "topic": …, "sink": {"connectorClass": …, "config": {…}}}'
 
-An embedded worker runs one connector with one task until everything is delivered and committed. Prints one JSON object.
+A worker runs one connector with one task until everything is delivered and committed, in a process tuned as `serve` tunes its
+own. Prints one JSON object.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from benchmarks.timing import Timing
 from streamhouse_connect import Batch, KafkaBroker, Registry, Sink, Worker, hookimpl
 from streamhouse_connect.brokers import Committed, Consumer, RebalanceListener, Subscription
 from streamhouse_connect.records import TopicPartition
+from streamhouse_connect_server.process import prepare, settled
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
@@ -97,12 +99,14 @@ class TimedBroker(KafkaBroker):
 
 
 async def measure(*, bootstrap: str, topic: str, sink: Mapping[str, object]) -> None:
+    prepare()
     timing = Timing()
     name = f"bench-{uuid.uuid4().hex[:12]}"
 
     async with Worker(TimedBroker(bootstrap, timing), registry=Registry(plugins=[Plugin()])) as worker:
-        await worker.create({"name": name, "topics": [topic], **sink})
-        await worker.drained(name, timeout=SECONDS)
+        with settled():
+            await worker.create({"name": name, "topics": [topic], **sink})
+            await worker.drained(name, timeout=SECONDS)
 
     timing.report(DropSink.nbytes)
 

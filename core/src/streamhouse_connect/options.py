@@ -60,7 +60,7 @@ class ConnectorOptions:
         "buffer.memory",
         default=Size(64 << 20),
         minimum=1 << 20,
-        doc="Reading pauses while this many bytes of records wait to be written.",
+        doc="Reading pauses while records that wait to be written take up this many bytes of memory.",
     )
     errors_tolerance: Literal["none", "all"] = option(
         "errors.tolerance",

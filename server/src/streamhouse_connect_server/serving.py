@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import errno
-import gc
 import ipaddress
 import logging
 import signal
@@ -23,6 +22,7 @@ import uvicorn
 
 from streamhouse_connect import ConfigError, ConflictError, Problem
 from streamhouse_connect_server.app import create_app
+from streamhouse_connect_server.process import prepare, settled
 from streamhouse_connect_server.startup import Startup
 from streamhouse_connect_server.workers import make_worker, private_topics
 
@@ -58,6 +58,7 @@ async def serve(settings: Settings, *, ready: Callable[[str], None] | None = Non
     :raises FatalError: if the brokers refuse.
     """
     with closing(await _listen(settings)) as listener:
+        prepare()
         worker = make_worker(settings, shutdown_timeout=settings.shutdown_timeout * (1 - _REQUESTS_SHARE))
         startup = Startup()
         app = create_app(
@@ -71,11 +72,11 @@ async def serve(settings: Settings, *, ready: Callable[[str], None] | None = Non
 
         async with AsyncExitStack() as stack:
             stack.enter_context(_on_first_signal(server.stop))
-            stack.callback(gc.unfreeze)
             serving = asyncio.create_task(server.serve(sockets=[listener]))
 
             try:
                 if await startup.start(worker, stack, until=serving):
+                    stack.enter_context(settled())
                     _started(_url(settings, listener), ready)
 
                 await serving
@@ -123,9 +124,6 @@ class _Server(uvicorn.Server):
 
 
 def _started(url: str, ready: Callable[[str], None] | None) -> None:
-    # What is there now stays until the end: the collector need not look at it again and again.
-    gc.collect()
-    gc.freeze()
     _LOG.info("serving url=%s", url)
 
     if ready is not None:

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streamhouse_connect import Batch, TopicPartition
-from streamhouse_connect.runtime.batching import Batcher, Limits
+from streamhouse_connect.runtime.batching import RECORD_OVERHEAD, Batcher, Limits
 from streamhouse_connect.testing import make_batch
 
 TP = TopicPartition("orders", 0)
@@ -125,7 +125,7 @@ def test_a_partition_that_takes_up_too_much_memory_has_its_largest_lane_written(
 
 
 def test_what_is_held_is_known_by_partition() -> None:
-    """Waiting or in flight, in a lane of its own or in one with others."""
+    """Waiting or in flight, in a lane of its own or in one with others; with the objects that records are in."""
     batcher = Batcher(limits(2))
     mixed = Batch.concat([numbers(0, 3), make_batch([b"12345678"], partition=1)])
     batcher.add((None, ""), mixed, 0.0)
@@ -133,7 +133,10 @@ def test_what_is_held_is_known_by_partition() -> None:
     lane = batcher.due(0.0)
     assert lane is not None
     batcher.take(lane, 0.0)
-    assert batcher.held() == {TP: 4 * 4 + 3, TopicPartition("orders", 1): 5}, "in a batch of several, by their number"
+    evenly = 3 + 4 * (4 + RECORD_OVERHEAD), 5 + RECORD_OVERHEAD
+    assert batcher.held() == dict(zip([TP, TopicPartition("orders", 1)], evenly, strict=True)), (
+        "in a batch of several, by their number"
+    )
 
 
 def test_a_flush_makes_the_lanes_of_its_partitions_due() -> None:

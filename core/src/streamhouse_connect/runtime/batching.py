@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import Counter, deque
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import attrs
 
@@ -21,7 +21,10 @@ if TYPE_CHECKING:
 
     from streamhouse_connect.records import Span, TopicPartition
 
-__all__ = ["Batcher", "Flight", "Lane", "Limits"]
+__all__ = ["RECORD_OVERHEAD", "Batcher", "Flight", "Lane", "Limits"]
+
+RECORD_OVERHEAD: Final = 320
+"""Bytes that a record takes up besides its key and value: the objects they are in (of a message of librdkafka, 315)."""
 
 LaneKey = tuple["TopicPartition | None", str]
 
@@ -88,12 +91,13 @@ class Batcher:
     flights: int = attrs.field(default=0, init=False)
 
     def held(self) -> dict[TopicPartition, int]:
-        """Return the bytes that are held of each partition: waiting and in flight."""
+        """Return the bytes of memory that are held of each partition: waiting and in flight."""
         found: Counter[TopicPartition] = Counter()
 
         for lane in self.lanes.values():
             for batch, span in lane.outstanding():
-                found[span.tp] += batch.nbytes * (span.stop - span.start) // (len(batch) or 1)
+                nbytes = batch.nbytes + RECORD_OVERHEAD * len(batch)
+                found[span.tp] += nbytes * (span.stop - span.start) // (len(batch) or 1)
 
         return found
 

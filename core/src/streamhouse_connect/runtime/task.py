@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 import attrs
 
 from streamhouse_connect.runtime.assignments import Assignments
-from streamhouse_connect.runtime.batching import Batcher, Limits
+from streamhouse_connect.runtime.batching import RECORD_OVERHEAD, Batcher, Limits
 from streamhouse_connect.runtime.intake import Intake
 from streamhouse_connect.runtime.outbox import Outbox
 from streamhouse_connect.sinks import Batching
@@ -204,7 +204,7 @@ class Task:
 
     def _measure(self, batches: Collection[Batch]) -> None:
         if records := sum(map(len, batches)):
-            self._record_bytes = max(1.0, sum(batch.nbytes for batch in batches) / records)
+            self._record_bytes = sum(batch.nbytes for batch in batches) / records + RECORD_OVERHEAD
 
     async def _wait(self, poll: asyncio.Task[list[Batch]]) -> None:
         """Wait for the poll, for news from the outbox or from outside, or for the time at which a lane is due."""

@@ -16,7 +16,7 @@ __all__ = ["consumer_properties"]
 _DEFAULTS: Final = {
     # Its default of a second stalls whoever reads faster than that.
     "fetch.queue.backoff.ms": "10",
-    "queued.max.messages.kbytes": "32768",
+    "queued.max.messages.kbytes": "8192",
 }
 _CLASSIC: Final = {"partition.assignment.strategy": "cooperative-sticky"}
 # Members hear of a rebalance by their heartbeats: it takes as long as the slowest of them.
