@@ -59,6 +59,8 @@ class ObjectInfo:
     last_offset: int
     count: int
     content_type: str
+    content_encoding: str | None = None
+    """How HTTP calls the compression of the whole; None: there is none."""
 
 
 class ObjectSink(Sink[C]):
@@ -145,6 +147,7 @@ class ObjectSink(Sink[C]):
             last_offset=batch.offsets[-1],
             count=len(batch),
             content_type=self.formatter.content_type,
+            content_encoding=self.formatter.content_encoding,
         )
 
     def _uuid(self, batch: Batch, info: ObjectInfo) -> uuid.UUID:

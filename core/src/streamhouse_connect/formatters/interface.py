@@ -22,6 +22,8 @@ class Formatter(ABC, Generic[C]):
     extension: str
     """With its dot: `.parquet`."""
     content_type: str
+    content_encoding: str | None = None
+    """How HTTP calls the compression of the whole file, `gzip`; None where it has none, or the format compresses inside."""
 
     def __init__(self, config: C) -> None:
         self.config = config

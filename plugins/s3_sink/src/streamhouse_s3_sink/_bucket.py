@@ -84,8 +84,10 @@ class Bucket:
 
         return False
 
-    async def create(self, key: str, body: memoryview, *, metadata: Mapping[str, str], content_type: str) -> bool:
+    async def create(self, key: str, body: memoryview, *, headers: Mapping[str, object]) -> bool:
         """Create an object unless there is one of that key; tell whether it was created.
+
+        `headers` are by their names in S3's API: `ContentType`, `Metadata`.
 
         :raises RetriableError: also if it is not known whether it was created.
         """
@@ -98,7 +100,7 @@ class Bucket:
 
         try:
             with translated(f"write s3://{self.name}/{key}"):
-                await put({"Key": key, "Metadata": dict(metadata), "ContentType": content_type}, body)
+                await put({"Key": key, **headers}, body)
 
         except (RetriableError, FatalError) as error:
             answer = answer_in(error)

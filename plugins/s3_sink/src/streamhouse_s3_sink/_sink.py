@@ -75,10 +75,15 @@ class S3Sink(ObjectSink[S3Config]):
 
     async def create(self, key: str, body: memoryview, info: ObjectInfo) -> bool:
         digest = await asyncio.to_thread(hashlib.sha256, body)
-        metadata = metadata_of(info, checksum=f"sha256:{digest.hexdigest()}")
-        return await self._store().create(
-            self.config.root + key, body, metadata=metadata, content_type=info.content_type
-        )
+        headers: dict[str, object] = {
+            "ContentType": info.content_type,
+            "Metadata": metadata_of(info, checksum=f"sha256:{digest.hexdigest()}"),
+        }
+
+        if info.content_encoding is not None:
+            headers["ContentEncoding"] = info.content_encoding
+
+        return await self._store().create(self.config.root + key, body, headers=headers)
 
     async def held(self, key: str, batch: Batch, info: ObjectInfo) -> int:  # noqa: ARG002 - the metadata says it all
         key = self.config.root + key
