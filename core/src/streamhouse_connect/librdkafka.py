@@ -6,6 +6,7 @@ For the broker and for the definitions alike. Importing this takes the library i
 from __future__ import annotations
 
 import logging
+import re
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
@@ -36,6 +37,7 @@ _DEFAULTS: Final = {
     "topic.metadata.refresh.interval.ms": "3000",
 }
 _CONSUMERS_ONLY: Final = frozenset({"allow.auto.create.topics"})
+_QUOTED_VALUE: Final = re.compile(r'Invalid value ".*" for configuration property', re.DOTALL)
 
 AT_END: Final = KafkaError._PARTITION_EOF  # noqa: SLF001 - librdkafka's own codes begin with an underscore
 MISPLACED: Final = frozenset({KafkaError._AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_OF_RANGE})  # noqa: SLF001 - the same
@@ -122,7 +124,7 @@ def cause(error: BaseException) -> KafkaError | None:
 
 def translate(error: KafkaError, doing: str) -> StreamHouseError:
     """Return the error of ours; `doing` completes "cannot …"."""
-    code, text = error.code(), error.str().rstrip(".")
+    code, text = error.code(), _without_value(error.str()).rstrip(".")
 
     if code in NO_TOPIC:
         return NotFoundError(f"cannot {doing}: {text}; create the topic first", code="unknown_topic")
@@ -149,4 +151,12 @@ def translated(doing: str) -> Iterator[None]:
         yield
     except KafkaException as error:
         found = cause(error)
-        raise translate(found, doing) if found else FatalError(f"cannot {doing}: {error}") from error
+        has_value = found is not None and _without_value(found.str()) != found.str()
+        raise (translate(found, doing) if found else FatalError(f"cannot {doing}: {error}")) from (
+            None if has_value else error  # a traceback would show it
+        )
+
+
+def _without_value(text: str) -> str:
+    """Leave out the value of a property that the library refuses, which may be a secret; its name stays."""
+    return _QUOTED_VALUE.sub("Invalid value for configuration property", text)
