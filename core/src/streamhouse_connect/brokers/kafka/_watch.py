@@ -34,6 +34,7 @@ class TopicWatch:
 
         self.ids: Mapping[str, str] = {}
         self.counts: Mapping[str, int] = {}
+        self._is_blind = False
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
 
@@ -55,8 +56,9 @@ class TopicWatch:
             try:
                 found = self._describe(self._names())
             except Exception as error:  # noqa: BLE001 - whatever it is, the next look may succeed
-                _LOG.warning("topics_not_seen error=%s", error)
+                self._tell(error)
             else:
+                self._tell(None)
                 self._see(found)
 
             self._stop.wait(_SECONDS)
@@ -64,6 +66,15 @@ class TopicWatch:
     def look(self, names: Collection[str]) -> dict[str, str]:
         """Return the ids of those of these topics that there are; blocks."""
         return {name: topic_id(description) for name, description in self._describe(names).items()}
+
+    def _tell(self, error: Exception | None) -> None:
+        """Log that the brokers do not answer when that begins, and when it is over."""
+        was_blind, self._is_blind = self._is_blind, error is not None
+
+        if self._is_blind and not was_blind:
+            _LOG.warning("topics_not_seen error=%s", error)
+        elif was_blind and not self._is_blind:
+            _LOG.info("topics_seen_again")
 
     def _see(self, found: Mapping[str, Any]) -> None:
         counts = {name: len(description.partitions) for name, description in found.items()}
