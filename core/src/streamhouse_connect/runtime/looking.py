@@ -16,7 +16,7 @@ from streamhouse_connect.runtime import reports
 from streamhouse_connect.runtime.info import ConnectorInfo, PartitionInfo, TaskInfo
 from streamhouse_connect.runtime.progress import PartitionProgress
 from streamhouse_connect.runtime.snapshots import merge
-from streamhouse_connect.runtime.sources import commits_of, see
+from streamhouse_connect.runtime.sources import Patience, commits_of, see
 from streamhouse_connect.runtime.states import State
 from streamhouse_connect.sinks import Guarantee
 
@@ -46,13 +46,21 @@ class Lookout:
     worker: str
     broker: Broker
     definitions: DefinitionStore
+    _patience: Patience = attrs.field(factory=Patience, init=False)
 
     async def look(self, running: Running) -> ConnectorInfo:
         """Return what there is to see of a connector, free of secrets."""
         definition, plan = running.definition, running.plan
         tasks = await self._tasks(running)
         merged = merge([task for own in tasks.values() for task in own])
-        running.seen = await see(definition.name, definition.uid, running.subscription, self.broker, last=running.seen)
+        running.seen = await see(
+            definition.name,
+            definition.uid,
+            running.subscription,
+            self.broker,
+            last=running.seen,
+            patience=self._patience,
+        )
         own = running.connector.snapshot
         is_shared = self.broker.shares_partitions
         partitions = tuple(_partitions(running.seen, running.seen.committed if is_shared else own.committed, merged))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 from contextlib import suppress
+from time import monotonic
 from typing import TYPE_CHECKING, Final
 
 import attrs
@@ -15,16 +16,28 @@ from streamhouse_connect.runtime.plan import default_dead_letter_topic
 from streamhouse_connect.runtime.progress import PartitionProgress
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from streamhouse_connect.brokers import Broker, Committed, Topic
     from streamhouse_connect.definitions import Definition
     from streamhouse_connect.records import TopicPartition
     from streamhouse_connect.runtime.plan import Plan
 
-__all__ = ["Extent", "Seen", "commits_of", "dead_letter_topic_of", "extents", "group_of", "see", "subscription_of"]
+__all__ = [
+    "Extent",
+    "Patience",
+    "Seen",
+    "commits_of",
+    "dead_letter_topic_of",
+    "extents",
+    "group_of",
+    "see",
+    "subscription_of",
+]
 
 _PATIENCE_SECONDS: Final = 3.0
+_REST_SECONDS: Final = 3.0
+"""So long nobody waits for a broker again that has not answered in time."""
 
 
 @attrs.frozen
@@ -57,6 +70,30 @@ class Seen:
     awaited: tuple[str, ...] = ()
     """Topics that are to be read, and that do not exist."""
     stale: str | None = None
+
+
+@attrs.define
+class Patience:
+    """With a broker that has not answered in time: others do without it for a while, then one of them tries it."""
+
+    clock: Callable[[], float] = monotonic
+    _silence: str | None = attrs.field(default=None, init=False)
+    _again_at: float = attrs.field(default=0.0, init=False)
+
+    def why_not(self) -> str | None:
+        """Return why the broker is better not asked now; None: ask it, and say what came of it."""
+        if self._silence is not None:
+            if self.clock() < self._again_at:
+                return self._silence
+
+            self._again_at = self.clock() + _REST_SECONDS
+
+        return None
+
+    def note(self, silence: str | None) -> None:
+        """Note that the broker did not answer in time, or that it did."""
+        self._silence = silence
+        self._again_at = self.clock() + _REST_SECONDS
 
 
 def group_of(connector: str) -> str:
@@ -123,17 +160,26 @@ async def _topics(subscription: Subscription, broker: Broker) -> list[Topic]:
     return found
 
 
-async def see(connector: str, uid: str, subscription: Subscription, broker: Broker, *, last: Seen) -> Seen:
+async def see(
+    connector: str, uid: str, subscription: Subscription, broker: Broker, *, last: Seen, patience: Patience
+) -> Seen:
     """Ask the broker; while it does not answer, return what it told last, and why it is not new."""
+    if (reason := patience.why_not()) is not None:
+        return attrs.evolve(last, stale=reason)
+
     try:
         async with asyncio.timeout(_PATIENCE_SECONDS):
             topics = await _topics(subscription, broker)
             found = await _extents(topics, broker)
             committed = await commits_of(connector, uid, broker) if broker.shares_partitions else {}
     except TimeoutError as error:
-        return attrs.evolve(last, stale=str(error) or f"the broker did not answer within {_PATIENCE_SECONDS:.0f} s")
-    except (DeliveryError, ConnectionError) as error:
+        reason = str(error) or f"the broker did not answer within {_PATIENCE_SECONDS:.0f} s"
+        patience.note(reason)
+        return attrs.evolve(last, stale=reason)
+    except (DeliveryError, ConnectionError) as error:  # it may be about this connector's topics alone
+        patience.note(None)
         return attrs.evolve(last, stale=str(error))
 
+    patience.note(None)
     present = {topic.name for topic in topics}
     return Seen(tuple(found), committed, tuple(name for name in subscription.topics if name not in present))
