@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from contextlib import suppress
 from datetime import UTC, datetime
 from functools import partial
@@ -11,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamhouse_connect import ConfigError, Definition, Registry, Subscription, TargetState
+from streamhouse_connect import ConfigError, Definition, PluginError, Registry, Subscription, TargetState
 from streamhouse_connect.runtime.spec import parse_body, parse_update
 
 REGISTRY = Registry(entry_points=False)
@@ -168,6 +169,29 @@ def test_of_very_many_unknown_fields_the_first_are_told() -> None:
 def test_a_problem_reads_as_a_sentence_about_its_field(fields: dict[str, Any], problem: str) -> None:
     """The field is its subject."""
     assert problems_of(**fields) == [problem]
+
+
+def test_a_format_whose_library_is_missing_is_told_with_the_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As one sentence about the field, which is named once."""
+    monkeypatch.delitem(sys.modules, "streamhouse_connect.formatters.parquet", raising=False)
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    monkeypatch.setitem(sys.modules, "pyarrow.parquet", None)
+
+    assert problems_of(config={"file.path": "x", "format": "parquet"}) == [
+        'config.format "parquet" needs pyarrow: pip install "streamhouse-connect[parquet]"'
+    ]
+
+
+def test_a_plugin_that_is_broken_is_told_as_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever its error says."""
+
+    def broken(_: Registry, name: str) -> Any:
+        message = f"two plugins claim {name}"
+        raise PluginError(message)
+
+    monkeypatch.setattr(Registry, "formatter", broken)
+
+    assert problems_of(config={"file.path": "x"}) == ["config.format can not be used: two plugins claim json"]
 
 
 @pytest.mark.parametrize("config", ["s3.secret.key=geheim", ["geheim"], 7])

@@ -135,7 +135,12 @@ def _object_parts(config: Mapping[str, object], registry: Registry, problems: li
 
 
 def _unusable(field: str, error: NotFoundError | PluginError) -> Problem:
-    return Problem(field, f"{'is not known' if isinstance(error, NotFoundError) else 'is of no use'}: {error}")
+    if isinstance(error, NotFoundError):
+        return Problem(field, f"is not known: {error}")
+
+    text, subject = str(error), f"{field.rpartition('.')[2]} "
+    is_about_it = text.startswith(subject)  # as in: format "avro" needs …
+    return Problem(field, text.removeprefix(subject) if is_about_it else f"can not be used: {text}")
 
 
 def default_dead_letter_topic(connector: str) -> str:
