@@ -43,7 +43,7 @@ from streamhouse_connect.objects import ObjectConfig, ObjectInfo, ObjectSink
 from streamhouse_connect.partitioners import Partitioner
 from streamhouse_connect.plugins import BrokenPlugin, PluginInfo, Registry, hookimpl
 from streamhouse_connect.records import NO_TIMESTAMP, Batch, Headers, Record, Span, TopicPartition
-from streamhouse_connect.runtime import ConnectorInfo, PartitionInfo, State, TaskInfo, Worker
+from streamhouse_connect.runtime import ConnectorInfo, PartitionInfo, State, TaskInfo, Worker, check_topic_unused
 from streamhouse_connect.secrets import MASK, Secret, SecretUrl
 from streamhouse_connect.sinks import Batching, BlockingSink, Guarantee, ReplayFrom, Sink, SinkContext, StateStore
 from streamhouse_connect.values import json_objects
@@ -113,6 +113,7 @@ __all__ = [
     "Topic",
     "TopicPartition",
     "Worker",
+    "check_topic_unused",
     "hookimpl",
     "json_objects",
     "option",

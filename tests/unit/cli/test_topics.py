@@ -61,28 +61,51 @@ def test_what_there_is_not_is_an_error(run: Run, tmp_path: Path) -> None:
     assert "orders" in outcome.err
 
 
-def test_a_topic_that_a_connector_reads_is_kept(run: Run, tmp_path: Path) -> None:
-    """As a server would."""
-    run("topics", "create", "orders", "--data-dir", tmp_path)
+@pytest.mark.parametrize(
+    ("topic", "config", "use"),
+    [
+        ("orders", {}, "is read by c"),
+        ("letters", {"errors.tolerance": "all", "errors.deadletterqueue.topic.name": "letters"}, "dead letters of c"),
+        ("c-dlq", {"errors.tolerance": "all"}, "dead letters of c"),
+    ],
+)
+def test_a_topic_that_a_connector_uses_is_kept(
+    run: Run, tmp_path: Path, topic: str, config: dict[str, object], use: str
+) -> None:
+    """As a server would, whether it is read or takes dead letters."""
+    run("topics", "create", topic, "--data-dir", tmp_path)
+    define(tmp_path, topics=("orders",), config=config)
+    outcome = run("topics", "delete", topic, "--data-dir", tmp_path)
+    assert outcome.code == 1
+    assert use in outcome.err
+    assert topic in run("topics", "list", "--data-dir", tmp_path).out
+
+
+def test_a_topic_that_matches_a_connectors_pattern_is_kept(run: Run, tmp_path: Path) -> None:
+    """It is read, too."""
+    run("topics", "create", "orders-eu", "--data-dir", tmp_path)
+    define(tmp_path, topics=(), config={"topics.regex": "orders-.*"})
+    assert "is read by c" in run("topics", "delete", "orders-eu", "--data-dir", tmp_path).err
+
+
+def define(data_dir: Path, *, topics: tuple[str, ...], config: dict[str, object]) -> None:
+    """Leave the definition of a connector `c` in a data directory."""
     now = datetime.now(UTC)
     definition = Definition(
-        name="reader",
+        name="c",
         connector_class="file-sink",
-        topics=("orders",),
-        config={},
+        topics=topics,
+        config=config,
         uid="u",
         created_at=now,
         updated_at=now,
     )
 
-    async def define() -> None:
-        async with SqliteBroker(tmp_path), SqliteDefinitionStore(tmp_path) as store:
+    async def create() -> None:
+        async with SqliteBroker(data_dir), SqliteDefinitionStore(data_dir) as store:
             await store.create(definition)
 
-    asyncio.run(define())
-    outcome = run("topics", "delete", "orders", "--data-dir", tmp_path)
-    assert outcome.code == 1
-    assert "read by reader" in outcome.err
+    asyncio.run(create())
 
 
 def test_a_held_data_directory_is_refused(run: Run, tmp_path: Path) -> None:

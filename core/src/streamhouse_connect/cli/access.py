@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, ClassVar, Protocol, Self, TypeVar
 import click
 from click.core import ParameterSource
 
-from streamhouse_connect import ConflictError, NewRecords, SqliteBroker, SqliteDefinitionStore
+from streamhouse_connect import ConflictError, NewRecords, SqliteBroker, SqliteDefinitionStore, check_topic_unused
 from streamhouse_connect.cli import views
 from streamhouse_connect.cli.client import DEFAULT_URL, Client
 from streamhouse_connect.cli.failures import CommandError
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Sequence
     from types import TracebackType
 
-    from streamhouse_connect import Topic
+    from streamhouse_connect import Definition, Topic
 
 __all__ = ["Access", "DataDirAccess", "ServerAccess", "data_dir_option", "open_access", "url_option"]
 
@@ -52,7 +52,7 @@ class Access(Protocol):
         """Make a topic."""
 
     def delete(self, name: str) -> None:
-        """Delete a topic that no connector reads."""
+        """Delete a topic that no connector reads, or puts dead letters into."""
 
     def append(self, topic: str, records: NewRecords) -> None:
         """Append all records durably, or none."""
@@ -145,12 +145,7 @@ class DataDirAccess:
         return self._run(self._view(self._run(made)))
 
     def delete(self, name: str) -> None:
-        readers = self._run(self._readers(name))
-
-        if readers:
-            message = f"topic {name} is read by {', '.join(readers)}; delete the connector first"
-            raise ConflictError(message, code="topic_in_use")
-
+        check_topic_unused(name, self._run(self._definitions()))
         self._run(self._broker.delete_topic(name))
 
     def append(self, topic: str, records: NewRecords) -> None:
@@ -161,9 +156,9 @@ class DataDirAccess:
         partitions = [views.TopicPartition(tp.partition, *extents[tp]) for tp in sorted(extents)]
         return views.Topic(topic.name, topic.partitions, topic.retention_ms, topic.retention_bytes, partitions)
 
-    async def _readers(self, topic: str) -> list[str]:
+    async def _definitions(self) -> list[Definition]:
         async with SqliteDefinitionStore(self._data_dir) as definitions:
-            return [found.name for found in await definitions.all() if topic in found.topics]
+            return list(await definitions.all())
 
     def _run(self, work: Coroutine[object, object, T]) -> T:
         with self._lock:

@@ -119,7 +119,7 @@ def describe_topic(*, name: str, url: str, data_dir: Path | None, output: str) -
 def delete_topic(*, name: str, url: str, data_dir: Path | None) -> None:
     """Delete the topic NAME with its records.
 
-    A topic that a connector reads is not deleted.
+    A topic that a connector reads, or puts dead letters into, is not deleted.
     """
     with open_access(url=url, data_dir=data_dir) as access:
         access.delete(name)

@@ -12,7 +12,8 @@ import attrs
 from streamhouse_connect.errors import ConfigError
 from streamhouse_connect.runtime.journal import tell
 from streamhouse_connect.runtime.plan import Plan, make_plan
-from streamhouse_connect.runtime.sources import Seen, dead_letter_topic_of, subscription_of
+from streamhouse_connect.runtime.sources import Seen, subscription_of
+from streamhouse_connect.runtime.uses import check_unused
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -44,11 +45,6 @@ class Running:
     def subscription(self) -> Subscription:
         """What the connector reads."""
         return subscription_of(self.definition, self.plan)
-
-    @property
-    def dead_letter_topic(self) -> str | None:
-        """Where it puts dead letters, if it makes any."""
-        return dead_letter_topic_of(self.definition, self.plan)
 
 
 class Reconciler:
@@ -96,13 +92,12 @@ class Reconciler:
         elif definition.version > running.definition.version:
             await self._change(running, definition)
 
-    def uses(self, topic: str) -> list[str]:
-        """Say what is done with a topic, and by which connectors."""
-        running = sorted(self.running.items())
-        readers = [name for name, each in running if each.subscription.includes(topic)]
-        buriers = [name for name, each in running if each.dead_letter_topic == topic]
-        uses = (("is read by", readers), ("takes the dead letters of", buriers))
-        return [f"{what} {', '.join(names)}" for what, names in uses if names]
+    def check_unused(self, topic: str) -> None:
+        """Check that no connector reads a topic or puts dead letters into it.
+
+        :raises ConflictError: with the code `topic_in_use`, naming those that do.
+        """
+        check_unused(topic, ((each.definition, each.plan) for each in self.running.values()))
 
     async def close(self, *, within: float) -> None:
         """Stop everything for good."""

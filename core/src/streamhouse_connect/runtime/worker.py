@@ -249,11 +249,7 @@ class Worker:
         :raises ConflictError: with the code `topic_in_use`.
         """
         await self.broker.topic(name)
-
-        if uses := self._reconciler.uses(name):
-            message = f"topic {name!r} {' and '.join(uses)}; delete the connectors first"
-            raise ConflictError(message, code="topic_in_use")
-
+        self._reconciler.check_unused(name)
         await self.broker.delete_topic(name)
 
     async def _find(self, name: str) -> Running:
