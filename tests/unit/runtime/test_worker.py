@@ -9,6 +9,7 @@ import time
 from collections import Counter
 from collections.abc import AsyncIterator
 
+import attrs
 import pytest
 
 from fakes import Destination, body, until
@@ -19,6 +20,7 @@ from streamhouse_connect import (
     ConflictError,
     ConnectorInfo,
     FatalError,
+    Guarantee,
     MemoryBroker,
     NewRecords,
     NotFoundError,
@@ -26,6 +28,7 @@ from streamhouse_connect import (
     RetriableError,
     State,
     TargetState,
+    Topic,
     TopicPartition,
     Worker,
 )
@@ -541,6 +544,31 @@ async def test_an_error_that_is_no_unicode_can_be_shown(worker: Worker, destinat
 
     info = await reach(worker, State.FAILED)
     assert info.error == "cannot write out/?"
+
+
+class OldBroker(MemoryBroker):
+    """Has no ids of topics."""
+
+    async def topic(self, name: str) -> Topic:
+        return attrs.evolve(await super().topic(name), id=name)
+
+
+async def test_a_broker_without_topic_ids_is_part_of_the_guarantee(worker: Worker, destination: Destination) -> None:
+    """What the sink promises holds as long as no topic is made again; with ids nothing is said of it."""
+    await worker.create(body())
+    promised = (await worker.get("c")).guarantee
+    assert promised is not None
+
+    async with Worker(OldBroker(), registry=destination.registry()) as old:
+        await old.broker.create_topic("orders")
+        await old.create(body())
+        shown = (await old.get("c")).guarantee
+
+    assert shown == Guarantee(
+        promised.level,
+        f"{promised.reason}; the broker has no ids for the topics orders: one that is deleted and made again is taken for the "
+        "former one, and its records for ones that were delivered",
+    )
 
 
 async def test_a_destination_that_weakens_the_guarantee_is_shown(worker: Worker, destination: Destination) -> None:

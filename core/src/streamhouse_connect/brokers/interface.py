@@ -23,7 +23,10 @@ __all__ = ["Appended", "Broker", "Committed", "Consumer", "NewRecords", "Rebalan
 
 @attrs.frozen
 class Topic:
-    """A topic as the broker knows it; one that was deleted and made again has another `id`."""
+    """A topic as the broker knows it; one that was deleted and made again has another `id`.
+
+    Of a broker that has no ids, the `id` is the name: then the two can't be told apart.
+    """
 
     name: str
     id: str

@@ -37,6 +37,11 @@ _UNKNOWN_TIME: Final = datetime.fromtimestamp(0, UTC)
 _LOOK_SECONDS: Final = 0.05
 _AWAITED: Final = 20
 """Of more topics that do not exist, the number is told."""
+_LISTED: Final = 5
+_NO_IDS: Final = (
+    "the broker has no ids for the topics {}: one that is deleted and made again is taken for the former one, and its records "
+    "for ones that were delivered"
+)
 
 
 @attrs.frozen
@@ -78,7 +83,7 @@ class Lookout:
             updated_at=definition.updated_at,
             tasks=tuple(_infos(tasks)),
             partitions=partitions,
-            guarantee=_guarantee(plan, merged.weakened),
+            guarantee=_guarantee(plan, merged.weakened, running.seen),
             warnings=(*running.warnings, *_waiting(running.seen.awaited), *merged.notes),
             version=definition.version,
             uid=definition.uid,
@@ -179,8 +184,16 @@ def _waiting(awaited: Sequence[str]) -> Iterator[str]:
         yield f"{len(awaited) - _AWAITED:,} more topics do not exist yet; they are waited for"
 
 
-def _guarantee(plan: Plan | None, weakened: str | None) -> Guarantee | None:
-    if plan is None or weakened is None:
-        return plan.guarantee if plan else None
+def _guarantee(plan: Plan | None, weakened: str | None, seen: Seen) -> Guarantee | None:
+    if plan is None:
+        return None
 
-    return Guarantee("at-least-once", weakened)
+    guarantee = plan.guarantee if weakened is None else Guarantee("at-least-once", weakened)
+
+    if not (nameless := sorted({each.tp.topic for each in seen.extents if not each.has_topic_id})):
+        return guarantee
+
+    listed = ", ".join(nameless[:_LISTED]) + (
+        f" and {len(nameless) - _LISTED:,} more" if len(nameless) > _LISTED else ""
+    )
+    return attrs.evolve(guarantee, reason=f"{guarantee.reason}; {_NO_IDS.format(listed)}")

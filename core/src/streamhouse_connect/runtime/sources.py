@@ -49,6 +49,11 @@ class Extent:
     start: int
     end: int
 
+    @property
+    def has_topic_id(self) -> bool:
+        """Whether the topic can be told from a later one of its name."""
+        return self.topic_id != self.tp.topic
+
     def commit_in(self, committed: Mapping[TopicPartition, Committed]) -> Committed | None:
         """Return the commit of this partition; one that was made in another topic of that name is none."""
         commit = committed.get(self.tp)
