@@ -15,7 +15,7 @@ def test_a_scrape_has_the_documented_metrics_only() -> None:
     """When a counter was made is of no use to anybody; an embedding application's own metrics keep theirs."""
     theirs = CollectorRegistry()
     Counter("requests", "An application's own.", registry=theirs)
-    metrics = Metrics(lambda: [ConnectorSample("c", "running", 3)])
+    metrics = Metrics(lambda: [ConnectorSample("c", "running")])
     metrics.of("c").sink_event("unknown_field", 2)
     expected = {
         "connector_dead_letters_total",

@@ -33,7 +33,6 @@ class ConnectorSample:
 
     connector: str
     state: str
-    processed: int
 
 
 @attrs.frozen
@@ -41,6 +40,7 @@ class ConnectorMetrics:
     """The counters of one connector; may be used from any thread."""
 
     connector: str
+    processed: Counter
     errors: Counter
     dead_letters: Counter
     tombstones: Counter
@@ -59,7 +59,10 @@ class Metrics:
 
     def __init__(self, connectors: Callable[[], Iterable[ConnectorSample]]) -> None:
         self._registry = CollectorRegistry()
-        self._registry.register(_ConnectorCollector(connectors))
+        self._processed = Counter(
+            "processed", "Shown by the collector, under the documented name.", ("connector",), registry=None
+        )
+        self._registry.register(_ConnectorCollector(connectors, self._processed))
         self._errors = self._counter("connector_errors", "Failed writes, retried ones included, and failed runs.")
         self._dead_letters = self._counter("connector_dead_letters", "Records that were made dead letters.")
         self._tombstones = self._counter(
@@ -81,6 +84,7 @@ class Metrics:
         """Return a connector's counters; they are shown from zero on."""
         return ConnectorMetrics(
             connector,
+            self._processed.labels(connector),
             self._errors.labels(connector),
             self._dead_letters.labels(connector),
             self._tombstones.labels(connector),
@@ -90,7 +94,16 @@ class Metrics:
 
     def forget(self, connector: str) -> None:
         """Drop the counts of a connector that was deleted."""
-        for counter in (self._errors, self._dead_letters, self._tombstones, self._missed, self._sink_events):
+        counters = (
+            self._processed,
+            self._errors,
+            self._dead_letters,
+            self._tombstones,
+            self._missed,
+            self._sink_events,
+        )
+
+        for counter in counters:
             for sample in [sample for family in counter.collect() for sample in family.samples]:
                 if sample.labels["connector"] == connector and sample.name.endswith("_total"):
                     counter.remove(*sample.labels.values())
@@ -114,15 +127,23 @@ class _WithoutBirthdays(Collector):
 class _ConnectorCollector(Collector):
     """Its metrics have exactly the names that are documented; a client library's Counter would add `_total`."""
 
-    def __init__(self, connectors: Callable[[], Iterable[ConnectorSample]]) -> None:
+    def __init__(self, connectors: Callable[[], Iterable[ConnectorSample]], processed: Counter) -> None:
         self._connectors = connectors
+        self._processed = processed
 
     def collect(self) -> Iterable[Metric]:
         processed = Metric("connector_records_processed", "Records that are durable at the destination.", "gauge")
         state = GaugeMetricFamily("connector_state", "1 for the state that holds.", labels=("connector", "state"))
 
+        counts = {
+            sample.labels["connector"]: sample.value
+            for family in self._processed.collect()
+            for sample in family.samples
+            if sample.name.endswith("_total")
+        }
+
         for sample in self._connectors():
-            processed.add_sample(processed.name, {"connector": sample.connector}, sample.processed)
+            processed.add_sample(processed.name, {"connector": sample.connector}, counts.get(sample.connector, 0.0))
 
             for name in _STATES:
                 state.add_metric((sample.connector, name), float(name == sample.state))

@@ -298,18 +298,48 @@ async def test_a_worker_that_leaves_is_seen_to_be_gone_and_its_work_taken_over(d
     assert Counter(destination.values()) == Counter({b"%d" % n: 1 for n in range(1000)})
 
 
-async def test_the_metric_of_a_worker_counts_its_own_partitions(cluster: Cluster) -> None:
+def processed(*workers: Worker) -> float:
+    """Return what the metrics of these workers say that was delivered."""
+    samples = [sample for worker in workers for sample in worker.metrics.samples()]
+    return sum(sample.value for sample in samples if sample.name == "connector_records_processed")
+
+
+async def test_the_metric_of_a_worker_counts_what_it_has_delivered_itself(cluster: Cluster) -> None:
     """So that the sum over all workers is what was delivered."""
     await cluster.first.create(body())
     await until(lambda: len(set(cluster.broker.group("connect-c").holders.values())) == 2)
     await cluster.produce(1000)
     await cluster.first.drained("c", timeout=10)
+    await until(lambda: processed(cluster.first, cluster.second) == 1000)
 
-    def total() -> float:
-        samples = [sample for worker in (cluster.first, cluster.second) for sample in worker.metrics.samples()]
-        return sum(sample.value for sample in samples if sample.name == "connector_records_processed")
 
-    await until(lambda: total() == 1000)
+async def test_the_metric_does_not_fall_when_partitions_leave_a_worker() -> None:
+    """Nor is anything counted twice: who takes them over begins where the other has ended."""
+    broker, shared, destination = SharedMemoryBroker(), SharedMemory(), Destination()
+    await broker.create_topic("orders", partitions=PARTITIONS)
+
+    def worker() -> Worker:
+        return Worker(broker, definitions=SharedDefinitionStore(shared), registry=destination.registry())
+
+    async with worker() as stays:
+        await stays.create(body())
+        cluster = Cluster(broker, stays, stays, (SharedDefinitionStore(shared),) * 2, destination)
+        await cluster.produce(1000)
+        await stays.drained("c", timeout=10)
+        await until(lambda: processed(stays) == 1000)
+
+        async with worker() as comes:
+            await until(lambda: len(set(broker.group("connect-c").holders.values())) == 2)
+            assert (processed(stays), processed(comes)) == (1000, 0)
+            await cluster.produce(1000)
+            await stays.drained("c", timeout=10)
+            await until(lambda: processed(stays, comes) == 2000)
+            assert processed(stays) == 1500
+
+        await cluster.seen(stays, State.RUNNING, tasks=1)
+        await cluster.produce(1000)
+        await stays.drained("c", timeout=10)
+        await until(lambda: processed(stays) == 2500)
 
 
 async def test_missed_records_are_shown_by_every_worker(cluster: Cluster) -> None:

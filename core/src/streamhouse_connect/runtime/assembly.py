@@ -59,6 +59,7 @@ class Assembly:
             is_shared = self.broker.shares_partitions
             committed = {} if is_shared else await commits_of(definition.name, definition.uid, self.broker)
             before = Snapshot(State.STOPPED, committed=committed)
+            self.metrics.of(definition.name).processed.inc(before.processed)
 
         tasks = plan.options.tasks_max if plan and self.broker.shares_partitions else 1
         missed = [before.missed, *[{}] * (tasks - 1)]

@@ -110,6 +110,7 @@ class Committer:
             return
 
         await self.consumer.commit(due)
+        self.outbox.observer.committed(sum(held[tp].processed_by(commit) for tp, commit in due.items()))
 
         for tp, commit in due.items():
             if self._is_held(tp, held):

@@ -129,18 +129,12 @@ class Lookout:
         return running.connector.snapshot.committed
 
     def sample(self, running: Running) -> ConnectorSample:
-        """Return what the metrics say; of partitions that others have, they do."""
-        snapshot = running.connector.snapshot
-
-        if self.broker.shares_partitions:
-            own = {tp: commit for tp, commit in snapshot.committed.items() if tp in snapshot.assigned}
-            snapshot = attrs.evolve(snapshot, committed=own)
-
-        return ConnectorSample(running.definition.name, snapshot.state.reported, snapshot.processed)
+        """Return what the metrics say of the tasks that run here."""
+        return ConnectorSample(running.definition.name, running.connector.snapshot.state.reported)
 
     def unreadable_sample(self, name: str) -> ConnectorSample:
         """Return what the metrics say of a connector whose definition can't be read."""
-        return ConnectorSample(name, State.FAILED.reported, 0)
+        return ConnectorSample(name, State.FAILED.reported)
 
     async def _tasks(self, running: Running) -> dict[str, Sequence[Snapshot]]:
         """Return what each worker's tasks do, this worker's first."""

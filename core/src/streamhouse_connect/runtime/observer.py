@@ -30,6 +30,9 @@ class TaskObserver:
     def progressed(self, progress: Mapping[TopicPartition, PartitionProgress]) -> None:
         """Partitions came or went, or offsets were committed."""
 
+    def committed(self, records: int) -> None:
+        """A commit was taken that counts so many records more."""
+
     def skipped(self, records: int) -> None:
         """So many tombstones were passed over."""
 

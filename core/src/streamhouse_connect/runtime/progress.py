@@ -121,6 +121,11 @@ class PartitionProgress:
 
         return commit != self.committed
 
+    def processed_by(self, commit: Committed) -> int:
+        """Return how many records a commit counts that the last one did not."""
+        before = self.processed_of(self.committed) if self.committed is not None else 0
+        return self.processed_of(commit) - before
+
     def has_committed(self, commit: Committed) -> None:
         """Note that a commit was taken."""
         self.committed = commit

@@ -257,6 +257,9 @@ class TaskRunner(TaskObserver):
             committed={**self.snapshot.committed, **commits},
         )
 
+    def committed(self, records: int) -> None:
+        self._metrics.processed.inc(records)
+
     def noted(self, note: str) -> None:
         if note not in self.snapshot.notes:
             self.snapshot = attrs.evolve(self.snapshot, notes=(*self.snapshot.notes, note))
