@@ -40,6 +40,8 @@ Step = Callable[[RebalanceListener], Awaitable[list[Batch] | None]]
 class ScriptedConsumer(Consumer):
     """Each poll does the next step of the script, or waits for one."""
 
+    trouble: Exception | None = None
+
     def __init__(self, listener: RebalanceListener) -> None:
         self.listener = listener
         self.script: asyncio.Queue[tuple[Step, asyncio.Future[None]]] = asyncio.Queue()

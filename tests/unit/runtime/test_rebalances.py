@@ -85,6 +85,21 @@ async def test_what_the_destination_does_not_take_in_time_is_let_go(batching: Ba
         assert P0 not in it.consumer.stored
 
 
+async def test_a_consumer_without_brokers_is_a_trouble_until_they_answer() -> None:
+    """Though nothing was to be written or committed; what else goes well meanwhile does not end it."""
+    async with stage(ROUTED) as it:
+        await it.assign(P0)
+        it.consumer.trouble = RetriableError("the brokers do not answer")
+        await it.read()
+        assert it.observer.trouble is it.consumer.trouble
+        await it.read((P0, 0, 10))
+        await it.until(lambda: it.consumer.commits == [{P0: 10}])
+        assert it.observer.trouble is it.consumer.trouble
+        it.consumer.trouble = None
+        await it.read()
+        assert it.observer.trouble is None
+
+
 @BOTH
 async def test_a_revocation_whose_commit_fails_lets_go_all_the_same(batching: Batching) -> None:
     """The next one reads again what was not committed."""

@@ -95,6 +95,11 @@ class Consumer(ABC):
         :raises FatalError: if a position lies beyond the log's end, or below its start with `offset_reset` error.
         """
 
+    @property
+    def trouble(self) -> Exception | None:
+        """Why there may be records that can't be read at the moment, the same object as long as it lasts; None: there is no reason."""
+        return None
+
     @abstractmethod
     async def committed(self, partitions: Collection[TopicPartition]) -> Mapping[TopicPartition, Committed]:
         """Return the group's commits; partitions without one are absent."""

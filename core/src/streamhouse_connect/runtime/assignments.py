@@ -64,6 +64,8 @@ class Assignments:
     _pending: dict[TopicPartition, float] = attrs.field(factory=dict, init=False)
     """What is ours and not taken up, and when it is time to."""
     _attempt: int = attrs.field(default=0, init=False)
+    _trouble: Exception | None = attrs.field(default=None, init=False)
+    """What was told of the consumer's."""
     _calm: asyncio.Event = attrs.field(factory=asyncio.Event, init=False)
 
     def __attrs_post_init__(self) -> None:
@@ -96,6 +98,7 @@ class Assignments:
 
     async def take_up_pending(self) -> None:
         """Try again, if it is time to; to be called while no poll is under way, so that nothing is taken from us meanwhile."""
+        self._tell_of_consumer()
         self._wait_with(self.outbox.superseded)
         self._wait_with(self.outbox.refused, at_least=_REFUSED_SECONDS)
         now = self.clock()
@@ -107,6 +110,13 @@ class Assignments:
         """Wait until no rebalance is under way, for so many seconds at most."""
         with suppress(TimeoutError):
             await asyncio.wait_for(self._calm.wait(), within)
+
+    def _tell_of_consumer(self) -> None:
+        trouble = self.consumer.trouble
+
+        if trouble is not self._trouble:
+            self._trouble = trouble
+            self.outbox.troubles.note(self.consumer, trouble)
 
     async def _take_up_or_wait(self, partitions: Collection[TopicPartition]) -> None:
         for tp in partitions:

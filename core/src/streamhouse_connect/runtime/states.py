@@ -17,7 +17,7 @@ class State(enum.Enum):
     STARTING = "starting"
     RUNNING = "running"
     RETRYING = "retrying"
-    """The destination does not take the records at the moment; they are offered again."""
+    """The destination does not take the records at the moment, or the brokers do not answer; it is tried again."""
     DEGRADED = "degraded"
     """Some of the connector's tasks have failed, others work."""
     STOPPING = "stopping"

@@ -58,6 +58,7 @@ class KafkaConsumer(Consumer):
         self._on_closed = closed
         self._failure: Exception | None = None
         self._over = False
+        self._heard_at = 0.0
         self._placing = 0  # counts in the thread: what was read before a partition was placed anew is void
         self._names: tuple[str, ...] = ()
         self._hurry = threading.Event()
@@ -83,6 +84,11 @@ class KafkaConsumer(Consumer):
 
             if batches or self._loop.time() >= deadline:
                 return batches
+
+    @property
+    def trouble(self) -> Exception | None:
+        outage = self._watch.outage
+        return None if outage is None or self._heard_at > outage.looked_at else outage.error
 
     async def committed(self, partitions: Collection[TopicPartition]) -> Mapping[TopicPartition, Committed]:
         return await self._group.committed(partitions)
@@ -164,6 +170,7 @@ class KafkaConsumer(Consumer):
             raise
 
         self._reading = None
+        self._heard_at = monotonic() if read.messages else self._heard_at
         return read
 
     def _read(self, max_records: int, seconds: float) -> Read:
@@ -241,12 +248,12 @@ class KafkaConsumer(Consumer):
             return None
 
     async def _assigned(self, tps: list[TopicPartition]) -> dict[TopicPartition, int]:
-        ids = await self._topic_ids({tp.topic for tp in tps})
+        ids = await self._watch.ids_of({tp.topic for tp in tps})
         return await self._places.assign({tp: ids.get(tp.topic, "") for tp in tps}, self.committed)
 
     async def _gone(self, places: list[Place], *, lost: bool) -> None:
         tps = [TopicPartition(place.topic, place.partition) for place in places]
-        ids = {} if lost else await self._topic_ids({tp.topic for tp in tps})
+        ids = {} if lost else await self._watch.ids_of({tp.topic for tp in tps})
         await self._places.release({tp: None if lost else ids.get(tp.topic) for tp in tps})
 
     async def _follow_topics(self) -> None:
@@ -256,16 +263,12 @@ class KafkaConsumer(Consumer):
             await self._assigned(remade)
             await self._move(remade)
 
-    async def _topic_ids(self, names: Collection[str]) -> Mapping[str, str]:
-        with translated("look at topics"):
-            return await asyncio.to_thread(self._watch.look, names)
-
     async def _replace(self, misplaced: Collection[TopicPartition]) -> None:
         """Find another place for partitions at whose position there is nothing to read."""
         if not misplaced:
             return
 
-        ids = await self._topic_ids({tp.topic for tp in misplaced})
+        ids = await self._watch.ids_of({tp.topic for tp in misplaced})
         remade = self._places.remade(ids)
 
         try:

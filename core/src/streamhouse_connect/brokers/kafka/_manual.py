@@ -39,7 +39,7 @@ class ManualConsumer(KafkaConsumer):
         self._seen = None
 
     async def committed(self, partitions: Collection[TopicPartition]) -> Mapping[TopicPartition, Committed]:
-        found = await self._offsets.read(self.group, await self._topic_ids({tp.topic for tp in partitions}))
+        found = await self._offsets.read(self.group, await self._watch.ids_of({tp.topic for tp in partitions}))
         return {tp: found[tp] for tp in partitions if tp in found}
 
     async def _commit(self, offsets: Mapping[TopicPartition, Committed]) -> set[TopicPartition]:

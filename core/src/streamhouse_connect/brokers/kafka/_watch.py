@@ -5,28 +5,44 @@ A consumer sees in it which topics match its pattern, and which were deleted and
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import threading
+from datetime import UTC, datetime
+from time import monotonic
 from typing import TYPE_CHECKING, Any, Final
 
+import attrs
 from confluent_kafka import TopicCollection
 from confluent_kafka.admin import AdminClient
 
 from streamhouse_connect.brokers.kafka._admin import topic_id
-from streamhouse_connect.librdkafka import client, translated
+from streamhouse_connect.errors import RetriableError
+from streamhouse_connect.librdkafka import cause, client, translated
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
-__all__ = ["TopicWatch"]
+__all__ = ["Outage", "TopicWatch"]
 
 _LOG: Final = logging.getLogger(__name__)
 _SECONDS: Final = 2.0
 _TIMEOUT: Final = 5.0
 
 
+@attrs.frozen(eq=False)
+class Outage:
+    """The brokers do not answer: when the last look began that has failed, by the monotonic clock, and what is said of all of it."""
+
+    looked_at: float
+    error: RetriableError
+
+
 class TopicWatch:
-    """`ids` maps the topics that there are to their ids, `counts` to their partitions; a change makes other mappings."""
+    """`ids` maps the topics that there are to their ids, `counts` to their partitions; a change makes other mappings.
+
+    `outage` is there as long as the brokers do not answer.
+    """
 
     def __init__(self, properties: Mapping[str, str]) -> None:
         with translated("use the broker's configuration"):
@@ -34,7 +50,7 @@ class TopicWatch:
 
         self.ids: Mapping[str, str] = {}
         self.counts: Mapping[str, int] = {}
-        self._is_blind = False
+        self.outage: Outage | None = None
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
 
@@ -53,12 +69,14 @@ class TopicWatch:
 
     def _run(self) -> None:
         while not self._stop.is_set():
+            began = monotonic()
+
             try:
                 found = self._describe(self._names())
             except Exception as error:  # noqa: BLE001 - whatever it is, the next look may succeed
-                self._tell(error)
+                self._tell(began, error)
             else:
-                self._tell(None)
+                self._tell(began, None)
                 self._see(found)
 
             self._stop.wait(_SECONDS)
@@ -67,14 +85,28 @@ class TopicWatch:
         """Return the ids of those of these topics that there are; blocks."""
         return {name: topic_id(description) for name, description in self._describe(names).items()}
 
-    def _tell(self, error: Exception | None) -> None:
-        """Log that the brokers do not answer when that begins, and when it is over."""
-        was_blind, self._is_blind = self._is_blind, error is not None
+    def _tell(self, looked_at: float, error: Exception | None) -> None:
+        """Note that a look has failed, or not; log when that begins, and when it is over."""
+        outage = self.outage
 
-        if self._is_blind and not was_blind:
+        if error is None:
+            self.outage = None
+
+            if outage is not None:
+                _LOG.info("topics_seen_again")
+
+        elif outage is None:
+            text = f"the brokers do not answer since {datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC: {_text(error)}"
+            self.outage = Outage(looked_at, RetriableError(text))
             _LOG.warning("topics_not_seen error=%s", error)
-        elif was_blind and not self._is_blind:
-            _LOG.info("topics_seen_again")
+
+        else:
+            self.outage = Outage(looked_at, outage.error)
+
+    async def ids_of(self, names: Collection[str]) -> dict[str, str]:
+        """The same as `look`, for an event loop."""
+        with translated("look at topics"):
+            return await asyncio.to_thread(self.look, names)
 
     def _see(self, found: Mapping[str, Any]) -> None:
         counts = {name: len(description.partitions) for name, description in found.items()}
@@ -94,3 +126,8 @@ class TopicWatch:
         asked = self._client.describe_topics(TopicCollection(list(names)), request_timeout=_TIMEOUT)
         # One that fails is not there, or not any more.
         return {name: future.result() for name, future in asked.items() if future.exception(_TIMEOUT) is None}
+
+
+def _text(error: Exception) -> str:
+    found = cause(error)
+    return str(error) if found is None else f"{found.str()} ({found.name()})"
