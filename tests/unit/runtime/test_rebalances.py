@@ -3,11 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 
 import pytest
 
 from rebalances import P0, P1, P2, covering, stage
-from streamhouse_connect import Batch, Batching, Committed, FatalError, RebalanceListener, RetriableError, Superseded
+from streamhouse_connect import (
+    Batch,
+    Batching,
+    Committed,
+    FatalError,
+    RebalanceListener,
+    RetriableError,
+    Superseded,
+    TopicPartition,
+)
+from streamhouse_connect.runtime import commits
 from streamhouse_connect.runtime.progress import PartitionProgress
 from streamhouse_connect.testing import make_batch
 
@@ -98,6 +109,27 @@ async def test_a_consumer_without_brokers_is_a_trouble_until_they_answer() -> No
         it.consumer.trouble = None
         await it.read()
         assert it.observer.trouble is None
+
+
+async def test_a_commit_that_is_not_answered_is_a_trouble_until_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Though nothing has failed: brokers that hang may do so for long."""
+    monkeypatch.setattr(commits, "_LATE_SECONDS", 0.01)
+
+    async with stage(ROUTED) as it:
+        answered, commit = asyncio.Event(), it.consumer.commit
+
+        async def hang(offsets: Mapping[TopicPartition, Committed]) -> None:
+            await answered.wait()
+            await commit(offsets)
+
+        monkeypatch.setattr(it.consumer, "commit", hang)
+        await it.assign(P0)
+        await it.read((P0, 0, 10))
+        await it.until(lambda: it.observer.trouble)
+        assert "a commit is not answered" in str(it.observer.trouble)
+        answered.set()
+        await it.until(lambda: it.observer.trouble is None)
+        assert it.consumer.commits == [{P0: 10}]
 
 
 @BOTH

@@ -25,6 +25,7 @@ __all__ = ["Committer"]
 
 _COMMIT_INTERVAL: Final = 0.1
 _AGAIN_SECONDS: Final = 0.1
+_LATE_SECONDS: Final = 5.0
 
 
 @attrs.define(eq=False)
@@ -41,6 +42,7 @@ class Committer:
         while True:
             await self.outbox.dirty.wait()
             self.outbox.dirty.clear()
+            late = asyncio.get_running_loop().call_later(_LATE_SECONDS, self._note_late)
 
             try:
                 await self.commit()
@@ -51,8 +53,15 @@ class Committer:
             except Exception as error:  # noqa: BLE001 - the run fails with it
                 self.outbox.fail(error)
                 return
+            finally:
+                late.cancel()
 
             await asyncio.sleep(_COMMIT_INTERVAL)
+
+    def _note_late(self) -> None:
+        """Tell of brokers that hang: a client may wait for them for a minute, and does nothing else meanwhile."""
+        error = RetriableError(f"a commit is not answered for {_LATE_SECONDS:.0f} s; it is waited for")
+        self.outbox.troubles.note(self, error)
 
     async def commit(self, partitions: Collection[TopicPartition] | None = None) -> None:
         """Commit what is durable and not committed yet, of these partitions or of all.
