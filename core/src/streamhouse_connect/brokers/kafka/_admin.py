@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import closing
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from confluent_kafka import Consumer, IsolationLevel, KafkaError, KafkaException, TopicCollection
+from confluent_kafka import IsolationLevel, KafkaError, KafkaException, TopicCollection
 from confluent_kafka import TopicPartition as Place
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.admin._config import ConfigResource, ConfigSource
@@ -17,6 +16,7 @@ from confluent_kafka.cimpl import NewTopic
 
 from streamhouse_connect.brokers._topics import is_topic_name
 from streamhouse_connect.brokers.interface import Committed, Topic
+from streamhouse_connect.brokers.kafka._commit_clients import CommitClients
 from streamhouse_connect.brokers.kafka._group_client import commits_of
 from streamhouse_connect.errors import RetriableError
 from streamhouse_connect.librdkafka import NO_TOPIC, cause, client, translate, translated
@@ -46,8 +46,12 @@ class Admin:
         with translated("use the broker's configuration"):
             self._client = AdminClient(client(properties))
 
-        self._properties = properties
+        self._commits = CommitClients(properties)
         self._threads = threads
+
+    def close(self) -> None:
+        """End the clients that were kept; nothing is asked any more."""
+        self._commits.close()
 
     async def names(self) -> dict[str, int]:
         """Return the number of partitions of each topic that is not Kafka's own."""
@@ -124,23 +128,16 @@ class Admin:
         return {tp: (starts[tp], ends[tp]) for tp in tps}
 
     async def committed(self, group: str) -> dict[TopicPartition, Committed]:
-        """Return all commits of a group.
-
-        Asked as a consumer that never joins: the library's own call for it ends the process while a coordinator is not ready.
-        """
+        """Return all commits of a group."""
         asked = [Place(name, number) for name, count in (await self.names()).items() for number in range(count)]
 
         if not asked:
             return {}
 
         places: Sequence[Place] = await self._call(
-            f"read the offsets of the group {group!r}", partial(self._ask_committed, group, asked)
+            f"read the offsets of the group {group!r}", partial(self._commits.committed, group, asked, _SECONDS)
         )
         return commits_of(places)
-
-    def _ask_committed(self, group: str, places: list[Place]) -> Sequence[Place]:
-        with closing(Consumer(client({**self._properties, "group.id": group}, consumes=True))) as consumer:
-            return consumer.committed(places, _SECONDS)
 
     async def delete_group(self, group: str) -> None:
         """Delete a group; one that does not exist is no error.

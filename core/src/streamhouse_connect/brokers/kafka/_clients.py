@@ -70,3 +70,4 @@ class Clients:
         self.appender.close()
         self.reader.close()
         self.threads.shutdown()
+        self.admin.close()
