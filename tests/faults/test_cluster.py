@@ -19,10 +19,15 @@ from services import Bucket, Database, Topics
 pytestmark = pytest.mark.timeout(120 + 60 * rounds())
 
 
+TWO_AND_THREE = pytest.mark.parametrize("workers", [2, 3], indirect=True)
+
+
 @pytest.fixture
-def two(kafka: Topics, tmp_path: Path, s3: Bucket, postgres: Database) -> Iterator[Cluster]:
-    """Two workers."""
-    with cluster(kafka, tmp_path, s3, postgres, workers=2) as made:
+def workers(
+    request: pytest.FixtureRequest, kafka: Topics, tmp_path: Path, s3: Bucket, postgres: Database
+) -> Iterator[Cluster]:
+    """Two workers, or as many as @pytest.mark.parametrize("workers", [3], indirect=True) says."""
+    with cluster(kafka, tmp_path, s3, postgres, workers=getattr(request, "param", 2)) as made:
         yield made
 
 
@@ -37,68 +42,70 @@ def finish(made: Cluster, load: Load) -> None:
     made.check(count)
 
 
-def test_a_rolling_restart_doubles_nothing(two: Cluster):
+@TWO_AND_THREE
+def test_a_rolling_restart_doubles_nothing(workers: Cluster):
     """Each worker is asked to end, and replaced, while records come."""
     rng = seeded()
-    load = Load(two.kafka.bootstrap, two.topic, 6).start()
+    load = Load(workers.kafka.bootstrap, workers.topic, 6).start()
 
     for _ in range(rounds()):
-        oldest = two.members[0]
-        two.ready(two.add())
+        oldest = workers.members[0]
+        workers.ready(workers.add())
         pause(rng, 0.0, 2.0)
-        two.terminate(oldest)
+        workers.terminate(oldest)
 
-    finish(two, load)
+    finish(workers, load)
 
 
-def test_workers_that_are_killed_lose_and_double_nothing(two: Cluster):
+@TWO_AND_THREE
+def test_workers_that_are_killed_lose_and_double_nothing(workers: Cluster):
     """Kill -9 at random moments; the others carry on."""
     rng = seeded()
-    load = Load(two.kafka.bootstrap, two.topic, 6).start()
+    load = Load(workers.kafka.bootstrap, workers.topic, 6).start()
 
     for _ in range(rounds()):
         pause(rng, 0.5, 4.0)
-        two.kill(rng.choice(two.members))
-        two.ready(two.add())
+        workers.kill(rng.choice(workers.members))
+        workers.ready(workers.add())
 
-    finish(two, load)
+    finish(workers, load)
 
 
-def test_a_worker_that_stood_still_does_no_harm(two: Cluster):
+def test_a_worker_that_stood_still_does_no_harm(workers: Cluster):
     """SIGSTOP past the session's end, in the middle of work; then it goes on as if nothing had happened."""
     rng = seeded()
-    load = Load(two.kafka.bootstrap, two.topic, 6).start()
+    load = Load(workers.kafka.bootstrap, workers.topic, 6).start()
 
     for _ in range(rounds(2)):
         pause(rng, 0.5, 2.0)
-        victim = rng.choice(two.members)
-        two.freeze(victim)
+        victim = rng.choice(workers.members)
+        workers.freeze(victim)
         time.sleep(14)  # the session ends after 10 s, and the other one takes over
-        two.thaw(victim)
+        workers.thaw(victim)
         pause(rng, 0.5, 2.0)
 
-    finish(two, load)
+    finish(workers, load)
 
 
-def test_partitions_that_are_added_are_delivered_too(two: Cluster):
+def test_partitions_that_are_added_are_delivered_too(workers: Cluster):
     """While records come."""
-    load = Load(two.kafka.bootstrap, two.topic, 6).start()
+    load = Load(workers.kafka.bootstrap, workers.topic, 6).start()
     time.sleep(2)
-    two.kafka.server.add_partitions(two.topic, 9)
+    workers.kafka.server.add_partitions(workers.topic, 9)
     time.sleep(1)
     count = load.stop()
-    more = Load(two.kafka.bootstrap, two.topic, 9, count=count).start()
+    more = Load(workers.kafka.bootstrap, workers.topic, 9, count=count).start()
     time.sleep(3)
     total = more.stop(first=count)
-    two.settle()
-    two.check(total)
+    workers.settle()
+    workers.check(total)
 
 
 @pytest.mark.parametrize("fault", ["killed", "frozen"])
-def test_brokers_that_go_away_are_waited_for(two: Cluster, fault: str):
+def test_brokers_that_go_away_are_waited_for(workers: Cluster, fault: str):
     """Killed, or standing still for longer than a session; nothing has to be restarted."""
-    server = two.kafka.server
-    load = Load(two.kafka.bootstrap, two.topic, 6).start()
+    server = workers.kafka.server
+    load = Load(workers.kafka.bootstrap, workers.topic, 6).start()
     time.sleep(2)
 
     if fault == "killed":
@@ -111,18 +118,18 @@ def test_brokers_that_go_away_are_waited_for(two: Cluster, fault: str):
         server.wake()
 
     time.sleep(3)
-    finish(two, load)
+    finish(workers, load)
 
 
-def test_a_topic_that_is_made_again_is_delivered_from_its_first_record(two: Cluster):
+def test_a_topic_that_is_made_again_is_delivered_from_its_first_record(workers: Cluster):
     """Its records come after those of the old one, whatever their offsets."""
-    load = Load(two.kafka.bootstrap, two.topic, 6).start()
+    load = Load(workers.kafka.bootstrap, workers.topic, 6).start()
     time.sleep(2)
     count = load.stop()
-    two.settle()
-    two.kafka.server.delete_topics(two.topic)
-    two.kafka.server.create_topic(two.topic, partitions=6)
-    again = Load(two.kafka.bootstrap, two.topic, 6, count=count).start()
+    workers.settle()
+    workers.kafka.server.delete_topics(workers.topic)
+    workers.kafka.server.create_topic(workers.topic, partitions=6)
+    again = Load(workers.kafka.bootstrap, workers.topic, 6, count=count).start()
     time.sleep(3)
     total = again.stop(first=count)
-    eventually(lambda: all(set(range(total)) <= set(found) for found in two.delivered()))
+    eventually(lambda: all(set(range(total)) <= set(found) for found in workers.delivered()))
