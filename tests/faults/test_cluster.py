@@ -48,7 +48,7 @@ def test_a_rolling_restart_doubles_nothing(workers: Cluster):
     rng = seeded()
     load = Load(workers.kafka.bootstrap, workers.topic, 6).start()
 
-    for _ in range(rounds()):
+    for _ in range(rounds(2)):
         oldest = workers.members[0]
         workers.ready(workers.add())
         pause(rng, 0.0, 2.0)
@@ -63,7 +63,7 @@ def test_workers_that_are_killed_lose_and_double_nothing(workers: Cluster):
     rng = seeded()
     load = Load(workers.kafka.bootstrap, workers.topic, 6).start()
 
-    for _ in range(rounds()):
+    for _ in range(rounds(2)):
         pause(rng, 0.5, 4.0)
         workers.kill(rng.choice(workers.members))
         workers.ready(workers.add())
