@@ -110,11 +110,11 @@ def test_brokers_that_go_away_are_waited_for(workers: Cluster, fault: str):
 
     if fault == "killed":
         server.kill()
-        time.sleep(15)
+        time.sleep(30)
         server.start()
     else:
         server.suspend()
-        time.sleep(15)
+        time.sleep(30)
         server.wake()
 
     time.sleep(3)

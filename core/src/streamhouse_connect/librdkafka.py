@@ -25,7 +25,18 @@ from streamhouse_connect.errors import (
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-__all__ = ["ACCESS", "AT_END", "MISPLACED", "NOT_OURS", "NO_TOPIC", "cause", "client", "translate", "translated"]
+__all__ = [
+    "ACCESS",
+    "AT_END",
+    "MISPLACED",
+    "NOT_OURS",
+    "NO_SUCH_REQUEST",
+    "NO_TOPIC",
+    "cause",
+    "client",
+    "translate",
+    "translated",
+]
 
 _LOG: Final = logging.getLogger(__name__)
 _DEFAULTS: Final = {
@@ -51,6 +62,9 @@ NO_TOPIC: Final = frozenset(
         KafkaError._UNKNOWN_PARTITION,  # noqa: SLF001 - the same
     }
 )
+NO_SUCH_REQUEST: Final = frozenset({KafkaError._UNSUPPORTED_FEATURE})  # noqa: SLF001 - the same
+"""The brokers do not know it."""
+
 NOT_OURS: Final = frozenset({KafkaError.FENCED_INSTANCE_ID, KafkaError._ASSIGNMENT_LOST})  # noqa: SLF001 - the same
 """A commit was refused for good."""
 

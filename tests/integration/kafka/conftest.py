@@ -76,6 +76,10 @@ class Member(RecordingListener):
 
                 await asyncio.sleep(0.02)
 
+    def join(self, broker: KafkaBroker, group: str, subscription: Subscription) -> None:
+        self.consumer = broker.consumer(group, subscription, self)
+        self.polling = asyncio.create_task(self.poll())
+
     async def leave(self) -> None:
         self.polling.cancel()
         await asyncio.wait({self.polling})
@@ -89,8 +93,7 @@ async def join(broker: KafkaBroker) -> AsyncIterator[Callable[[str, Subscription
 
     def make(group: str, subscription: Subscription) -> Member:
         member = Member()
-        member.consumer = broker.consumer(group, subscription, member)
-        member.polling = asyncio.create_task(member.poll())
+        member.join(broker, group, subscription)
         members.append(member)
         return member
 

@@ -18,8 +18,9 @@ from streamhouse_connect.brokers._topics import is_topic_name
 from streamhouse_connect.brokers.interface import Committed, Topic
 from streamhouse_connect.brokers.kafka._commit_clients import CommitClients
 from streamhouse_connect.brokers.kafka._group_client import commits_of
-from streamhouse_connect.errors import RetriableError
-from streamhouse_connect.librdkafka import NO_TOPIC, cause, client, translate, translated
+from streamhouse_connect.brokers.kafka._properties import asks_for_versions
+from streamhouse_connect.errors import FatalError, RetriableError
+from streamhouse_connect.librdkafka import NO_SUCH_REQUEST, NO_TOPIC, cause, client, translate, translated
 from streamhouse_connect.records import TopicPartition
 
 if TYPE_CHECKING:
@@ -48,6 +49,7 @@ class Admin:
 
         self._commits = CommitClients(properties)
         self._threads = threads
+        self._asks_for_versions = asks_for_versions(properties)
 
     def close(self) -> None:
         """End the clients that were kept; nothing is asked any more."""
@@ -70,11 +72,18 @@ class Admin:
         if not names:
             return {}
 
+        if not self._asks_for_versions:
+            counts = await self.names()
+            return {name: Topic(name, name, counts[name]) for name in names if name in counts}
+
         asked = self._client.describe_topics(TopicCollection(names), request_timeout=_SECONDS)
         configs = self._client.describe_configs(
             [ConfigResource(ResourceType.TOPIC, name) for name in names], request_timeout=_SECONDS
         )
-        retention = {resource.name: await self._kept(future, {}) for resource, future in configs.items()}
+        retention = {
+            resource.name: await self._kept(future, {}, unless=NO_TOPIC | NO_SUCH_REQUEST)
+            for resource, future in configs.items()
+        }
         found = {}
 
         for name, future in asked.items():
@@ -90,6 +99,7 @@ class Admin:
         self, name: str, *, partitions: int, retention_ms: int | None, retention_bytes: int | None
     ) -> Topic:
         """Create a topic and wait until it can be used."""
+        self._need_versions(f"create the topic {name!r}")
         values = zip(_RETENTION, (retention_ms, retention_bytes), strict=True)
         topic = NewTopic(
             name,
@@ -111,6 +121,7 @@ class Admin:
 
     async def delete(self, name: str) -> None:
         """Delete a topic and wait until it is gone."""
+        self._need_versions(f"delete the topic {name!r}")
         deleted = self._client.delete_topics([name], operation_timeout=_SECONDS)[name]
         await self._answer(deleted, f"delete the topic {name!r}")
 
@@ -144,6 +155,7 @@ class Admin:
 
         :raises RetriableError: if it still has members.
         """
+        self._need_versions(f"delete the group {group!r}")  # the library would end the process
         deleted = self._client.delete_consumer_groups([group], request_timeout=_SECONDS)[group]
 
         try:
@@ -191,6 +203,12 @@ class Admin:
         found = await self._call("look at the cluster", lambda: self._client.list_topics(timeout=_SECONDS))
         return min(_REPLICAS, len(found.brokers))
 
+    def _need_versions(self, doing: str) -> None:
+        if not self._asks_for_versions:
+            raise FatalError(
+                f"cannot {doing}: with api.version.request=false there is no request for it; use the brokers' own tools"
+            )
+
     async def _call(self, doing: str, act: Any) -> Any:
         with translated(doing):
             return await asyncio.get_running_loop().run_in_executor(self._threads, act)
@@ -199,14 +217,14 @@ class Admin:
         with translated(doing):
             return await asyncio.wrap_future(future)
 
-    async def _kept(self, future: Future[R], otherwise: R) -> R:
-        """Return an answer about a topic; `otherwise` if there is no such topic."""
+    async def _kept(self, future: Future[R], otherwise: R, *, unless: Collection[int] = NO_TOPIC) -> R:
+        """Return an answer about a topic; `otherwise` if there is no such topic, or whatever else is excused."""
         try:
             return await asyncio.wrap_future(future)
         except KafkaException as error:
             why = cause(error)
 
-            if why is not None and why.code() in NO_TOPIC:
+            if why is not None and why.code() in unless:
                 return otherwise
 
             raise (translate(why, "look at topics") if why else error) from error

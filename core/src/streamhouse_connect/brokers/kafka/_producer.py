@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 import attrs
 from confluent_kafka import KafkaException, Producer
 
+from streamhouse_connect.brokers.kafka._properties import asks_for_versions
 from streamhouse_connect.errors import ConfigError, Problem
 from streamhouse_connect.librdkafka import cause, client, translate, translated
 from streamhouse_connect.records import NO_TIMESTAMP
@@ -34,15 +35,20 @@ _DEFAULTS: Final = {
     "message.max.bytes": "100000000",  # the brokers and their topics have limits of their own
 }
 _LAST_TIMESTAMP: Final = 2**63 - 1
-_FIXED: Final = {"acks": "all", "enable.idempotence": "true"}
+_FIXED: Final = {"acks": "all"}
+_IDEMPOTENT: Final = {"enable.idempotence": "true"}
+_ONE_BY_ONE: Final = {"enable.idempotence": "false", "max.in.flight.requests.per.connection": "1"}
+"""The same for brokers that know no idempotent producers; a request whose answer was lost is repeated, and its records doubled."""
 
 
 class Appender:
     """A producer and the thread that serves it."""
 
     def __init__(self, properties: Mapping[str, str]) -> None:
+        in_order = _IDEMPOTENT if asks_for_versions(properties) else _ONE_BY_ONE
+
         with translated("use the broker's configuration"):
-            self._producer = Producer(client({**_DEFAULTS, **properties, **_FIXED}))
+            self._producer = Producer(client({**_DEFAULTS, **properties, **_FIXED, **in_order}))
 
         self._closing = False
         self._thread = threading.Thread(target=self._serve, name="kafka-appender", daemon=True)

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from streamhouse_connect.brokers.subscription import Subscription
 
-__all__ = ["consumer_properties"]
+__all__ = ["asks_for_versions", "consumer_properties"]
 
 _DEFAULTS: Final = {
     # Its default of a second stalls whoever reads faster than that.
@@ -27,6 +27,16 @@ _FIXED: Final = {
     "auto.offset.reset": "error",  # offset.reset decides
     "enable.partition.eof": "true",  # what follows the last record, markers of transactions, is passed over
 }
+_FALSE: Final = frozenset({"false", "f", "0"})
+
+
+def asks_for_versions(properties: Mapping[str, str]) -> bool:
+    """Tell whether brokers are asked which versions of the protocol they speak.
+
+    Without that the library speaks the versions of Kafka 0.9: topics have no ids, there are no idempotent producers, and what is
+    asked of a controller waits in vain for one.
+    """
+    return properties.get("api.version.request", "true").lower() not in _FALSE
 
 
 def consumer_properties(properties: Mapping[str, str], group: str, subscription: Subscription) -> dict[str, str]:

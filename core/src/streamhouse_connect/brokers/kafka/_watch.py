@@ -10,13 +10,14 @@ import logging
 import threading
 from datetime import UTC, datetime
 from time import monotonic
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import attrs
 from confluent_kafka import TopicCollection
 from confluent_kafka.admin import AdminClient
 
 from streamhouse_connect.brokers.kafka._admin import topic_id
+from streamhouse_connect.brokers.kafka._properties import asks_for_versions
 from streamhouse_connect.errors import RetriableError
 from streamhouse_connect.librdkafka import cause, client, translated
 
@@ -48,6 +49,7 @@ class TopicWatch:
         with translated("use the broker's configuration"):
             self._client = AdminClient(client(properties))
 
+        self._has_ids = asks_for_versions(properties)
         self.ids: Mapping[str, str] = {}
         self.counts: Mapping[str, int] = {}
         self.outage: Outage | None = None
@@ -72,7 +74,7 @@ class TopicWatch:
             began = monotonic()
 
             try:
-                found = self._describe(self._names())
+                found = self._describe(self._counts())
             except Exception as error:  # noqa: BLE001 - whatever it is, the next look may succeed
                 self._tell(began, error)
             else:
@@ -83,7 +85,7 @@ class TopicWatch:
 
     def look(self, names: Collection[str]) -> dict[str, str]:
         """Return the ids of those of these topics that there are; blocks."""
-        return {name: topic_id(description) for name, description in self._describe(names).items()}
+        return {name: found for name, (found, _) in self._describe(names).items()}
 
     def _tell(self, looked_at: float, error: Exception | None) -> None:
         """Note that a look has failed, or not; log when that begins, and when it is over."""
@@ -108,24 +110,34 @@ class TopicWatch:
         with translated("look at topics"):
             return await asyncio.to_thread(self.look, names)
 
-    def _see(self, found: Mapping[str, Any]) -> None:
-        counts = {name: len(description.partitions) for name, description in found.items()}
-        ids = {name: topic_id(description) for name, description in found.items()}
+    def _see(self, found: Mapping[str, tuple[str, int]]) -> None:
+        counts = {name: count for name, (_, count) in found.items()}
+        ids = {name: topic_id for name, (topic_id, _) in found.items()}
 
         if (counts, ids) != (self.counts, self.ids):
             self.counts, self.ids = counts, ids
 
-    def _names(self) -> list[str]:
+    def _counts(self) -> dict[str, int]:
         listed = self._client.list_topics(timeout=_TIMEOUT).topics
-        return [name for name, topic in listed.items() if topic.error is None and not name.startswith("__")]
+        return {
+            name: len(topic.partitions)
+            for name, topic in listed.items()
+            if topic.error is None and not name.startswith("__")
+        }
 
-    def _describe(self, names: Collection[str]) -> dict[str, Any]:
+    def _describe(self, names: Collection[str]) -> dict[str, tuple[str, int]]:
+        """Return the id and the number of partitions of those of these topics that there are."""
         if not names:
             return {}
 
+        if not self._has_ids:
+            counts = self._counts()
+            return {name: (name, counts[name]) for name in names if name in counts}
+
         asked = self._client.describe_topics(TopicCollection(list(names)), request_timeout=_TIMEOUT)
         # One that fails is not there, or not any more.
-        return {name: future.result() for name, future in asked.items() if future.exception(_TIMEOUT) is None}
+        found = {name: future.result() for name, future in asked.items() if future.exception(_TIMEOUT) is None}
+        return {name: (topic_id(topic), len(topic.partitions)) for name, topic in found.items()}
 
 
 def _text(error: Exception) -> str:
