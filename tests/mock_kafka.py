@@ -46,6 +46,7 @@ _FUNCTIONS: Final[dict[str, tuple[Any, tuple[Any, ...]]]] = {
     "rd_kafka_mock_group_initial_rebalance_delay_ms": (None, (_POINTER, ctypes.c_int32)),
     "rd_kafka_mock_topic_create": (ctypes.c_int, (_POINTER, ctypes.c_char_p, ctypes.c_int, ctypes.c_int)),
     "rd_kafka_mock_topic_delete": (ctypes.c_int, (_POINTER, ctypes.c_char_p)),
+    "rd_kafka_mock_partition_set_leader": (ctypes.c_int, (_POINTER, ctypes.c_char_p, ctypes.c_int32, ctypes.c_int32)),
     "rd_kafka_mock_start_request_tracking": (None, (_POINTER,)),
     "rd_kafka_mock_get_requests": (ctypes.POINTER(_POINTER), (_POINTER, ctypes.POINTER(ctypes.c_size_t))),
     "rd_kafka_mock_request_api_key": (ctypes.c_int16, (_POINTER,)),
@@ -96,6 +97,10 @@ class MockCluster:
         :raises KafkaException: if there is none of that name.
         """
         self._check(self._library.rd_kafka_mock_topic_delete(self._cluster, name.encode()))
+
+    def take_leader(self, topic: str, partition: int) -> None:
+        """Leave a partition without a leader."""
+        self._check(self._library.rd_kafka_mock_partition_set_leader(self._cluster, topic.encode(), partition, -1))
 
     def requests(self) -> Counter[int]:
         """Return how often each request, by its number in the protocol, has come."""

@@ -82,6 +82,7 @@ _LATER: Final = frozenset(
     {
         KafkaError._ALL_BROKERS_DOWN,  # noqa: SLF001 - the same
         KafkaError._MSG_TIMED_OUT,  # noqa: SLF001 - the same
+        KafkaError._NOENT,  # noqa: SLF001 - the same; partitions without a leader, when offsets are asked for
         KafkaError._RESOLVE,  # noqa: SLF001 - the same
         KafkaError._TIMED_OUT,  # noqa: SLF001 - the same
         KafkaError._TIMED_OUT_QUEUE,  # noqa: SLF001 - the same
