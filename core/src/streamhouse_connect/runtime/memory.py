@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import attrs
 
@@ -13,7 +13,10 @@ if TYPE_CHECKING:
 
     from streamhouse_connect.records import TopicPartition
 
-__all__ = ["MemoryBudget", "Throttle"]
+__all__ = ["PATIENCE_SECONDS", "MemoryBudget", "Throttle"]
+
+PATIENCE_SECONDS: Final = 1.0
+"""How long nothing is read before partitions are paused: Kafka's client takes 0.6 s to resume one."""
 
 
 class MemoryBudget:
@@ -44,25 +47,27 @@ class MemoryBudget:
 
 @attrs.define
 class Throttle:
-    """Decides which partitions of a task are not read for now. Pure.
+    """Decides what of a task is not read for now. Pure.
 
-    With half of the memory used, a partition that holds more than its fair share is paused alone, so that one whose records are
-    not taken cannot stop the others; it goes on when it is down to half of its share, or the memory to a quarter. With all of
-    it used everything is paused, until a quarter is free.
+    With half of the memory used, a partition that holds more than its fair share is crowding: of what it holds something has to be
+    written, until it is down to half of its share, or the memory to a quarter. One that holds twice its share is paused meanwhile, so
+    that a partition whose records are not taken cannot stop the others. With all of the memory used nothing is read until a
+    quarter is free; should that take long, everything is paused, so that polls can go on.
     """
 
     crowding: frozenset[TopicPartition] = frozenset()
-    """The partitions that hold more than their share: what they hold has to be written for them to go on."""
     paused: frozenset[TopicPartition] = frozenset()
-    _is_full: bool = False
+    holds: bool = False
+    """True while nothing is to be read, though not everything is paused."""
+    _alone: frozenset[TopicPartition] = frozenset()
+    _full_since: float | None = None
 
     def update(
-        self, held: Mapping[TopicPartition, int], partitions: Collection[TopicPartition], bound: int
+        self, held: Mapping[TopicPartition, int], partitions: Collection[TopicPartition], *, bound: int, now: float
     ) -> tuple[frozenset[TopicPartition], frozenset[TopicPartition]]:
         """Return what to pause and what to resume, of a task's partitions, which hold so many bytes of `bound`."""
         total = sum(held.values())
         share = bound // max(1, len(partitions))
-        self._is_full = total >= (bound * 3 // 4 if self._is_full else bound)
         before = self.paused
 
         self.crowding = frozenset(
@@ -74,10 +79,28 @@ class Throttle:
                 else held.get(tp, 0) >= share and total >= bound // 2
             )
         )
-        self.paused = frozenset(partitions) if self._is_full else self.crowding
+        much = min(2 * share, bound * 3 // 4)
+        has_others = len(partitions) > 1
+        self._alone = frozenset(
+            tp for tp in self.crowding if has_others and (tp in self._alone or held.get(tp, 0) >= much)
+        )
+        is_late = self._is_full_for(total, bound, now) >= PATIENCE_SECONDS
+        self.paused = frozenset(partitions) if is_late else self._alone
+        self.holds = self._full_since is not None and not is_late
         return self.paused - before, (before - self.paused) & frozenset(partitions)
 
     def forget(self, partitions: Collection[TopicPartition]) -> None:
         """Note that partitions are gone: should they come again, they are not paused."""
-        self.crowding -= frozenset(partitions)
-        self.paused -= frozenset(partitions)
+        gone = frozenset(partitions)
+        self.crowding -= gone
+        self.paused -= gone
+        self._alone -= gone
+
+    def _is_full_for(self, total: int, bound: int, now: float) -> float:
+        """Return for how many seconds the memory has been used up."""
+        if total < (bound if self._full_since is None else bound * 3 // 4):
+            self._full_since = None
+            return 0.0
+
+        self._full_since = now if self._full_since is None else self._full_since
+        return now - self._full_since

@@ -98,10 +98,10 @@ class Outbox:
             self._hurried = frozenset()
 
     def restrain(self, bound: int) -> tuple[Collection[TopicPartition], Collection[TopicPartition], int]:
-        """Return which partitions to pause and resume, so that about `bound` bytes are held, and how many may come."""
+        """Return which partitions to pause and resume, so that about `bound` bytes are held, and how many may come; 0: don't poll."""
         held = self.batcher.held()
-        pause, resume = self.throttle.update(held, self.progress, bound)
-        return pause, resume, bound - sum(held.values())
+        pause, resume = self.throttle.update(held, self.progress, bound=bound, now=self.clock())
+        return pause, resume, 0 if self.throttle.holds else max(1, bound - sum(held.values()))
 
     @property
     def _goes_on(self) -> bool:

@@ -9,6 +9,7 @@ happens on one event loop, which belongs to the task.
 from __future__ import annotations
 
 import asyncio
+import math
 from typing import TYPE_CHECKING, Any, Final
 
 import attrs
@@ -16,6 +17,7 @@ import attrs
 from streamhouse_connect.runtime.assignments import Assignments
 from streamhouse_connect.runtime.batching import RECORD_OVERHEAD, Batcher, Limits
 from streamhouse_connect.runtime.intake import Intake
+from streamhouse_connect.runtime.memory import PATIENCE_SECONDS
 from streamhouse_connect.runtime.outbox import Outbox
 from streamhouse_connect.sinks import Batching
 
@@ -162,14 +164,14 @@ class Task:
             while self._stop_within is None and self._outbox.failure is None:
                 max_records = self._react()
 
-                if poll is None:
+                if poll is None and max_records:
                     await self._assignments.take_up_pending()
                     consumer = self._assignments.consumer
                     poll = asyncio.create_task(consumer.poll(max_records=max_records, timeout=_POLL_SECONDS))
 
                 await self._wait(poll)
 
-                if poll.done():
+                if poll is not None and poll.done():
                     batches, poll = poll.result(), None
                     self._measure(batches)
 
@@ -186,7 +188,7 @@ class Task:
                 await asyncio.wait({poll})
 
     def _react(self) -> int:
-        """Launch what is due, pause or resume reading by the memory that is held, and return how many records to read."""
+        """Launch what is due, pause or resume reading by the memory that is held, and return how many records to read; 0: none."""
         if self._drain is not None and self._outbox.has_read(self._drain):
             self._drain = None
             self._outbox.flush_soon()
@@ -200,17 +202,24 @@ class Task:
             self._assignments.consumer.resume(resume)
 
         self._outbox.launch()
-        return min(_POLL_RECORDS, max(1, int(room / self._record_bytes)))
+        return min(_POLL_RECORDS, math.ceil(room / self._record_bytes))
 
     def _measure(self, batches: Collection[Batch]) -> None:
         if records := sum(map(len, batches)):
             self._record_bytes = sum(batch.nbytes for batch in batches) / records + RECORD_OVERHEAD
 
-    async def _wait(self, poll: asyncio.Task[list[Batch]]) -> None:
-        """Wait for the poll, for news from the outbox or from outside, or for the time at which a lane is due."""
+    async def _wait(self, poll: asyncio.Task[list[Batch]] | None) -> None:
+        """Wait for the poll, for news from the outbox or from outside, or for the time at which a lane is due, or a poll."""
         due = self._outbox.batcher.next_due()
         woken = asyncio.create_task(self._wake.wait())
-        timeout = None if due is None else max(0.0, due - self.clock())
-        await asyncio.wait({poll, woken}, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
+        timeout = math.inf if due is None else max(0.0, due - self.clock())
+
+        if poll is None:
+            timeout = min(timeout, PATIENCE_SECONDS)
+
+        events: set[asyncio.Task[Any]] = {woken} if poll is None else {poll, woken}
+        await asyncio.wait(
+            events, timeout=None if timeout == math.inf else timeout, return_when=asyncio.FIRST_COMPLETED
+        )
         woken.cancel()
         self._wake.clear()
