@@ -40,10 +40,11 @@ def demo(session: nox.Session) -> None:
 
 @nox.session
 def tests(session: nox.Session) -> None:
-    """Run the tests; with CI set, a server that does not start is a failure rather than a skip."""
+    """Run the tests, all of them on every core; with CI set, a server that does not start is a failure rather than a skip."""
     install(session, "test")
     required = ["--require-services"] if os.environ.get("CI") else []
-    session.run("python", "-m", "pytest", *required, *session.posargs)
+    chosen = session.posargs or ["--numprocesses", "auto", "--dist", "loadfile", "--durations", "15"]
+    session.run("python", "-m", "pytest", *required, *chosen)
 
 
 @nox.session

@@ -9,7 +9,7 @@ import sys
 from importlib.metadata import version
 from pathlib import Path
 
-from services.accounts import cache_directory
+from services.cache import cache_directory
 
 __all__ = ["PEER", "peer_python"]
 

@@ -34,15 +34,6 @@ def hand_over(directory: Path) -> None:
         os.chown(path, NOBODY, NOBODY, follow_symlinks=False)
 
 
-def cache_directory() -> Path:
-    """Where downloaded servers are kept from run to run; root's is one that nobody can reach too."""
-    if os.geteuid() == 0:
-        return Path("/var/cache/streamhouse-connect-tests")
-
-    base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
-    return Path(base).expanduser() / "streamhouse-connect-tests"
-
-
 def reachable(directory: Path, *names: str, copy: Path) -> Path:
     """The directory itself if a server's account may read it, else `copy`, with what is named brought there.
 

@@ -13,8 +13,9 @@ from urllib.request import Request, urlopen
 
 import attrs
 
-from services.accounts import cache_directory, reachable
+from services.accounts import reachable
 from services.base import Service
+from services.cache import alone, cache_directory
 from services.java import fetch, java_home
 from services.ports import free_port
 
@@ -49,23 +50,25 @@ class Elasticsearch(Service):
         cache = cache_directory()
         home = cache / f"elasticsearch-{_VERSION}"
 
-        if home.exists():
-            return home
+        with alone(home):
+            if home.exists():
+                return home
 
-        group = "org.elasticsearch.distribution.integ-test-zip"
-        archive = fetch(group, "elasticsearch", _VERSION, "zip", into=cache)
-        partial = cache / f"elasticsearch-{_VERSION}.{os.getpid()}"
+            group = "org.elasticsearch.distribution.integ-test-zip"
+            archive = fetch(group, "elasticsearch", _VERSION, "zip", into=cache)
+            partial = cache / f"elasticsearch-{_VERSION}.{os.getpid()}"
 
-        with zipfile.ZipFile(archive) as unpacked:
-            unpacked.extractall(partial)
+            with zipfile.ZipFile(archive) as unpacked:
+                unpacked.extractall(partial)
 
-        for program in (partial / home.name).glob("bin/*"):
-            program.chmod(0o755)  # zipfile forgets it
+            for program in (partial / home.name).glob("bin/*"):
+                program.chmod(0o755)  # zipfile forgets it
 
-        subprocess.run(["chmod", "-R", "a+rX", str(partial)], check=True)
-        (partial / home.name).rename(home)
-        shutil.rmtree(partial)
-        archive.unlink()
+            subprocess.run(["chmod", "-R", "a+rX", str(partial)], check=True)
+            (partial / home.name).rename(home)
+            shutil.rmtree(partial)
+            archive.unlink()
+
         return home
 
     def prepare(self) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from services.base import ServiceUnavailableError
+from services.cache import alone
 
 _VERSION = re.compile(r'version "(\d+)')
 _DOWNLOAD_SECONDS = 600
@@ -49,19 +50,20 @@ def fetch(group: str, artifact: str, version: str, packaging: str, *, into: Path
     :raises ServiceUnavailableError: it could not be downloaded.
     """
     name = f"{artifact}-{version}.{packaging}"
+    kept = into / name
 
-    if (kept := into / name).exists():
-        return kept
+    with alone(kept):
+        if kept.exists():
+            return kept
 
-    into.mkdir(parents=True, exist_ok=True)
-    partial = into / f"{name}.{os.getpid()}"
-    partial.mkdir(exist_ok=True)
+        partial = into / f"{name}.{os.getpid()}"
+        partial.mkdir(exist_ok=True)
 
-    try:
-        fetched = _fetch_by_maven if shutil.which("mvn") else _fetch_by_jgo
-        fetched(group, artifact, version, packaging, partial).rename(kept)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
+        try:
+            fetched = _fetch_by_maven if shutil.which("mvn") else _fetch_by_jgo
+            fetched(group, artifact, version, packaging, partial).rename(kept)
+        finally:
+            shutil.rmtree(partial, ignore_errors=True)
 
     return kept
 
@@ -71,30 +73,22 @@ def fetch_classpath(*coordinates: str, into: Path) -> Path:
 
     :raises ServiceUnavailableError: they could not be downloaded.
     """
-    if into.exists():
-        return into
+    with alone(into):
+        if into.exists():
+            return into
 
-    partial = into.with_name(f"{into.name}.{os.getpid()}")
-    jars = partial / "jars"
-    jars.mkdir(parents=True, exist_ok=True)
+        partial = into.with_name(f"{into.name}.{os.getpid()}")
+        jars = partial / "jars"
+        jars.mkdir(parents=True, exist_ok=True)
 
-    try:
-        fetched = _fetch_classpath_by_maven if shutil.which("mvn") else _fetch_classpath_by_jgo
-        fetched(coordinates, jars, partial)
-        _keep(jars, into)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
+        try:
+            fetched = _fetch_classpath_by_maven if shutil.which("mvn") else _fetch_classpath_by_jgo
+            fetched(coordinates, jars, partial)
+            jars.rename(into)
+        finally:
+            shutil.rmtree(partial, ignore_errors=True)
 
     return into
-
-
-def _keep(directory: Path, kept: Path) -> None:
-    """Give a directory its name, unless another run was faster."""
-    try:
-        directory.rename(kept)
-    except OSError:
-        if not kept.exists():
-            raise
 
 
 def _fetch_by_maven(group: str, artifact: str, version: str, packaging: str, into: Path) -> Path:

@@ -12,8 +12,8 @@ from confluent_kafka import TopicPartition
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewPartitions, NewTopic  # confluent_kafka.admin has it too, but not for type checkers
 
-from services.accounts import cache_directory
 from services.base import Service, ServiceUnavailableError
+from services.cache import cache_directory
 from services.java import fetch_classpath, java_home
 from services.ports import free_port
 
