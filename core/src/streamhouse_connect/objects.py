@@ -44,7 +44,15 @@ class ObjectConfig:
     """The options that every object sink has; their values are names of plugins."""
 
     format: str = option("format", default="json", doc="The format of the files: json, parquet or avro.")
-    partitioning: str = option("partitioning", default="none", doc="How records are filed: none, hourly or daily.")
+    partitioning: str = option(
+        "partitioning", default="none", doc="How records are filed: none, hourly or daily."
+    )
+    max_open: int = option(
+        "partitioning.max.open",
+        default=100,
+        minimum=1,
+        doc="How many paths of a task may have records waiting, at least one a partition; beyond it the oldest is written early.",
+    )
 
 
 @attrs.frozen

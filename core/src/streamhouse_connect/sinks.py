@@ -118,6 +118,8 @@ class Sink(ABC, Generic[C]):
     in_flight: int = 1
     """The number of writes at a time; may be set by `__init__` or `open`."""
 
+    max_open: int | None = None
+    """With `Batching.PER_ROUTE`: how many (partition, path) may have records waiting, at least one a partition; None: any number."""
     weakened: str | None = None
     """Set by `open`, in words, where the destination turns out not to allow what `guarantee` promises."""
 

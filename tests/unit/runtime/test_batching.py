@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import math
+import sys
+from collections import Counter
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from streamhouse_connect import Batch, TopicPartition
-from streamhouse_connect.runtime.batching import RECORD_OVERHEAD, Batcher, Limits
+from streamhouse_connect.runtime.batching import Batcher, Limits
+from streamhouse_connect.runtime.lanes import PIECE_OVERHEAD, RECORD_OVERHEAD, Flight
 from streamhouse_connect.testing import make_batch
 
 TP = TopicPartition("orders", 0)
@@ -21,9 +25,10 @@ def limits(
     interval: float = 5.0,
     in_flight: int = 2,
     per_lane: int = 1,
+    open_lanes: int | None = None,
 ) -> Limits:
     """Make limits; most tests are about one of them."""
-    return Limits(records, nbytes, interval, in_flight, per_lane)
+    return Limits(records, nbytes, interval, in_flight, per_lane, open_lanes)
 
 
 def numbers(first: int, stop: int) -> Batch:
@@ -133,7 +138,7 @@ def test_what_is_held_is_known_by_partition() -> None:
     lane = batcher.due(0.0)
     assert lane is not None
     batcher.take(lane, 0.0)
-    evenly = 3 + 4 * (4 + RECORD_OVERHEAD), 5 + RECORD_OVERHEAD
+    evenly = 3 + 4 * (4 + RECORD_OVERHEAD) + PIECE_OVERHEAD, 5 + RECORD_OVERHEAD
     assert batcher.held() == dict(zip([TP, TopicPartition("orders", 1)], evenly, strict=True)), (
         "in a batch of several, by their number"
     )
@@ -213,11 +218,166 @@ def test_a_lane_that_must_be_flushed_first_is_due_at_once() -> None:
     batcher = Batcher(limits(1000))
     batcher.add((TP, "late"), numbers(5, 6), 0.0)
     batcher.add((TP, "early"), numbers(2, 3), 0.0)
-    lane = batcher.holding_back(TP)
-    assert lane is not None
-    assert lane.key == (TP, "early")
-    lane.since = -math.inf
-    assert batcher.due(0.0) is lane
+    assert batcher.hurry(TP)
+    assert batcher.due(0.0) is batcher.lanes[TP, "early"]
+    assert batcher.next_due() == -math.inf
+
+
+def test_of_many_lanes_the_lowest_quarter_is_hurried_in_order() -> None:
+    """One at a time would not catch up with as many that are written above; no more are hurried until those are on their way."""
+    batcher = Batcher(limits(1000, in_flight=100))
+
+    for number in range(8):
+        batcher.add((TP, str(number)), numbers(number, number + 1), 0.0)
+
+    assert batcher.hurry(TP)
+    assert not batcher.hurry(TP)
+    taken = []
+
+    while lane := batcher.due(0.0):
+        taken.append(lane.key[1])
+        batcher.take(lane, 0.0)
+
+    assert taken == ["0", "1"]
+    assert batcher.hurry(TP)
+    assert batcher.due(0.0) is batcher.lanes[TP, "2"]
+
+
+def test_a_lane_on_its_way_is_not_hurried() -> None:
+    """Its records are being written; there may be nothing else to hurry."""
+    batcher = Batcher(limits(1000))
+    batcher.add((TP, "a"), numbers(0, 1), 0.0)
+    batcher.take(batcher.lanes[TP, "a"], 0.0)
+    assert not batcher.hurry(TP)
+
+
+def test_with_too_many_lanes_open_the_one_that_is_open_longest_is_due() -> None:
+    """A lane more than may be open, and then no lane more; what is being written is not open any more."""
+    batcher = Batcher(limits(1000, open_lanes=2))
+    batcher.add((TP, "a"), numbers(0, 1), 0.0)
+    batcher.add((TP, "b"), numbers(1, 50), 1.0)
+    assert batcher.due(2.0) is None
+    batcher.add((TP, "c"), numbers(50, 51), 2.0)
+    lane = batcher.due(2.0)
+    assert lane is batcher.lanes[TP, "a"]
+    batcher.take(lane, 2.0)
+    assert batcher.due(2.0) is None
+
+
+def test_a_lane_that_is_being_written_may_not_be_the_next_however_many_are_open() -> None:
+    """Its order would be lost; the next one in age is written meanwhile."""
+    batcher = Batcher(limits(2, open_lanes=1))
+    batcher.add((TP, "a"), numbers(0, 3), 0.0)
+    batcher.take(batcher.lanes[TP, "a"], 0.0)
+    batcher.add((TP, "b"), numbers(3, 4), 1.0)
+    assert batcher.due(1.0) is batcher.lanes[TP, "b"]
+
+
+def test_every_partition_may_have_a_lane_open() -> None:
+    """With more partitions than lanes that may be open, files would else be as small as what one poll brings."""
+    batcher = Batcher(limits(1000, open_lanes=2))
+    others = [TopicPartition("orders", number) for number in range(1, 4)]
+
+    for tp in (TP, *others):
+        batcher.add((tp, "12h"), make_batch([b"x"], partition=tp.partition), 0.0)
+
+    assert batcher.due(0.0) is None
+    batcher.add((others[1], "13h"), make_batch([b"x"], partition=2), 1.0)
+    assert batcher.due(1.0) is batcher.lanes[others[1], "12h"]
+
+
+def test_what_is_due_goes_before_what_is_open_too_long() -> None:
+    """A full batch makes a better file, and frees more memory."""
+    batcher = Batcher(limits(10, open_lanes=1))
+    batcher.add((TP, "a"), numbers(0, 1), 0.0)
+    batcher.add((TP, "b"), numbers(1, 11), 1.0)
+    assert batcher.due(1.0) is batcher.lanes[TP, "b"]
+
+
+@pytest.mark.parametrize("lanes", [10, 1000])
+def test_a_poll_costs_no_more_with_a_thousand_lanes(lanes: int) -> None:
+    """Neither what is held, nor what is due next, is found by looking at all lanes; counted in calls."""
+    batcher = Batcher(limits(1000, open_lanes=None))
+
+    for number in range(lanes):
+        batcher.add((TP, str(number)), numbers(number, number + 1), float(number) / lanes)
+
+    calls = 0
+
+    def count(_frame: object, event: str, _arg: object) -> None:
+        nonlocal calls
+        calls += event == "call"
+
+    sys.setprofile(count)
+
+    try:
+        batcher.due(1.0)
+        batcher.held()
+        batcher.next_due()
+    finally:
+        sys.setprofile(None)
+
+    assert calls < 50
+
+
+@given(
+    steps=st.lists(
+        st.tuples(
+            st.sampled_from(["add", "take", "settle", "land", "drop", "hurry", "below"]),
+            st.integers(0, 3),
+            st.integers(1, 9),
+        ),
+        max_size=60,
+    )
+)
+def test_the_accounts_agree_with_what_is_there(steps: list[tuple[str, int, int]]) -> None:
+    """Whatever happens to lanes: what is held, open and lowest is what a look at all of them finds."""
+    batcher = Batcher(limits(5, in_flight=100))
+    flights: list[Flight] = []
+    at = 0
+
+    for now, (step, number, amount) in enumerate(steps):
+        tp = TopicPartition("orders", number % 2)
+        waiting = [*batcher.lanes.waiting]
+
+        if step == "add":
+            batcher.add(
+                (tp, "ab"[number // 2]), make_batch([b"1234"] * amount, first_offset=at, partition=number % 2), now
+            )
+            at += amount
+        elif step == "take" and (lane := batcher.due(now + 100.0)):
+            flights.append(batcher.take(lane, now))
+        elif step == "settle" and flights:
+            batcher.settle(flights[0], min(amount, len(flights[0].batch)))
+        elif step == "land" and flights:
+            batcher.land(flights.pop(0))
+        elif step == "drop":
+            batcher.drop([tp])
+        elif step == "hurry":
+            batcher.hurry(tp)
+        elif step == "below" and waiting:
+            batcher.drop_below(waiting[0], waiting[0].pieces[0].offsets[0] + amount)
+
+        check_accounts(batcher, flights)
+
+
+def check_accounts(batcher: Batcher, flights: list[Flight]) -> None:
+    """Compare what is kept account of with what there is."""
+    waiting = [lane for lane in batcher.lanes if lane.pieces]
+    assert {lane.key for lane in batcher.lanes.waiting} == {lane.key for lane in waiting}
+    assert [lane.since for lane in batcher.lanes.waiting] == sorted(lane.since for lane in waiting)
+    assert {flight.lane for flight in flights} <= {*batcher.lanes}
+    held: Counter[TopicPartition] = Counter()
+
+    for tp in (TP, TopicPartition("orders", 1)):
+        lanes = [lane for lane in batcher.lanes if lane.key[0] == tp]
+        outstanding = [(batch, span) for lane in lanes for batch, span in lane.outstanding() if span.start < span.stop]
+        assert batcher.lowest(tp) == min((batch.offsets[span.start] for batch, span in outstanding), default=None)
+        assert batcher.lanes.open.get(tp, 0) == sum(1 for lane in lanes if lane.pieces)
+        held[tp] = sum(batch.nbytes + RECORD_OVERHEAD * len(batch) for batch, _ in outstanding)
+        held[tp] += PIECE_OVERHEAD * sum(len(lane.pieces) for lane in lanes)
+
+    assert batcher.held() == +held
 
 
 @given(
@@ -245,4 +405,4 @@ def test_every_record_leaves_once_and_in_order(pieces: list[int], size: int, nby
 
     assert seen == list(range(at))
     assert not batcher.held()
-    assert not batcher.lanes
+    assert not len(batcher.lanes)

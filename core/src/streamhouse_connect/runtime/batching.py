@@ -8,6 +8,7 @@ path with `Batching.PER_ROUTE`. Records are first pieces in a lane, then part of
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_left
 from collections import Counter, deque
 from typing import TYPE_CHECKING, Final
@@ -15,71 +16,32 @@ from typing import TYPE_CHECKING, Final
 import attrs
 
 from streamhouse_connect.records import Batch
+from streamhouse_connect.runtime.lanes import Flight, Lanes
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
-    from streamhouse_connect.records import Span, TopicPartition
+    from streamhouse_connect.records import TopicPartition
+    from streamhouse_connect.runtime.lanes import Lane, LaneKey
 
-__all__ = ["RECORD_OVERHEAD", "Batcher", "Flight", "Lane", "Limits"]
+__all__ = ["Batcher", "Limits"]
 
-RECORD_OVERHEAD: Final = 320
-"""Bytes that a record takes up besides its key and value: the objects they are in (of a message of librdkafka, 315)."""
-
-LaneKey = tuple["TopicPartition | None", str]
+_HURRIED_SHARE: Final = 4
 
 
 @attrs.frozen
 class Limits:
-    """When a lane is due, and how much may be on its way; `interval` is in seconds."""
+    """When a lane is due, and how much may be on its way; `interval` is in seconds.
+
+    `open_lanes` is how many lanes may have records waiting (None: any number), but each partition may have one.
+    """
 
     records: int
     nbytes: int
     interval: float
     in_flight: int
     in_flight_per_lane: int
-
-
-@attrs.define(eq=False)
-class Flight:
-    """A batch being written; `batch` shrinks from its front as parts of it become durable.
-
-    What is in it of `dropped` partitions is not ours any more: it is not held, and whatever becomes of it is not counted.
-    """
-
-    batch: Batch
-    lane: Lane
-    dropped: set[TopicPartition] = attrs.field(factory=set)
-
-    @property
-    def partitions(self) -> frozenset[TopicPartition]:
-        """The partitions that something in it is held of."""
-        return frozenset(span.tp for span in self.batch.spans) - self.dropped
-
-    @property
-    def is_dropped(self) -> bool:
-        """Whether nothing of it is ours any more."""
-        return len(self.dropped) > 0 and not self.partitions
-
-
-@attrs.define(eq=False)
-class Lane:
-    """Records that have to be written in their order. `since` is when the oldest waiting record came."""
-
-    key: LaneKey
-    pieces: deque[Batch] = attrs.field(factory=deque)
-    flights: list[Flight] = attrs.field(factory=list)
-    records: int = 0
-    nbytes: int = 0
-    since: float = 0.0
-
-    def outstanding(self) -> Iterator[tuple[Batch, Span]]:
-        """Yield what is not durable yet, in order."""
-        for flight in self.flights:
-            yield from ((flight.batch, span) for span in flight.batch.spans if span.tp not in flight.dropped)
-
-        for piece in self.pieces:
-            yield from ((piece, span) for span in piece.spans)
+    open_lanes: int | None = None
 
 
 @attrs.define(eq=False)
@@ -87,33 +49,24 @@ class Batcher:
     """All lanes of a task."""
 
     limits: Limits
-    lanes: dict[LaneKey, Lane] = attrs.field(factory=dict, init=False)
+    lanes: Lanes = attrs.field(factory=Lanes, init=False)
     flights: int = attrs.field(default=0, init=False)
+    _full: dict[LaneKey, Lane] = attrs.field(factory=dict, init=False)
+    _flying: Counter[TopicPartition | None] = attrs.field(factory=Counter, init=False)
+    """How many flights there are of a partition; under None those of several."""
 
     def held(self) -> dict[TopicPartition, int]:
         """Return the bytes of memory that are held of each partition: waiting and in flight."""
-        found: Counter[TopicPartition] = Counter()
-
-        for lane in self.lanes.values():
-            for batch, span in lane.outstanding():
-                nbytes = batch.nbytes + RECORD_OVERHEAD * len(batch)
-                found[span.tp] += nbytes * (span.stop - span.start) // (len(batch) or 1)
-
-        return found
+        return self.lanes.held()
 
     def add(self, key: LaneKey, piece: Batch, now: float) -> None:
         """Queue records behind those of their lane."""
-        lane = self.lanes.get(key)
-
-        if lane is None:
-            lane = self.lanes[key] = Lane(key)
-
-        if not lane.pieces:
-            lane.since = now
-
+        lane = self.lanes.at(key)
+        since = None if lane.pieces else now
         lane.pieces.append(piece)
         lane.records += len(piece)
         lane.nbytes += piece.nbytes
+        self._changed(lane, since=since)
 
     def due(
         self,
@@ -125,29 +78,32 @@ class Batcher:
         """Return the lane to write from next: full, too old, or of a partition to be flushed; None: nothing may be written.
 
         A MIXED lane is flushed up to the last record of such a partition. If nothing else is due it is the largest lane of a partition that takes up too much
-        memory, unless something of it is on the way already.
+        memory, unless something of it is on the way already; or else, with too many lanes open, the one that is open longest.
         """
         if self.flights >= self.limits.in_flight:
             return None
 
-        ready = [lane for lane in self.lanes.values() if lane.pieces and self._has_room(lane)]
-        flushed = [lane for lane in ready if _is_among(lane, flush)]
-        due = flushed or [lane for lane in ready if self._is_due(lane, now)]
+        if flush and (lane := next((lane for lane in self._ready() if lane.holds_any(flush)), None)):
+            return lane
+
+        due = [lane for lane in self._full.values() if self._has_room(lane)]
+        oldest = next(self._ready(), None)
+
+        if oldest is not None and now >= oldest.since + self.limits.interval:
+            due.append(oldest)
 
         if due:
             return min(due, key=lambda lane: lane.since)
 
-        flying = {lane.key[0] for lane in self.lanes.values() if lane.flights}
-        large = [lane for lane in ready if lane.key[0] not in flying and _is_among(lane, crowding)]
-        return max(large, key=lambda lane: lane.nbytes, default=None)
+        return self._crowding(crowding) or self._too_many()
 
     def next_due(self) -> float | None:
         """Return the time at which the next lane will be due by age; None if nothing waits that could be written."""
         if self.flights >= self.limits.in_flight:
             return None
 
-        waiting = [lane.since for lane in self.lanes.values() if lane.pieces and self._has_room(lane)]
-        return min(waiting) + self.limits.interval if waiting else None
+        oldest = next(self._ready(), None)
+        return oldest.since + self.limits.interval if oldest else None
 
     def take(self, lane: Lane, now: float) -> Flight:
         """Cut the next batch from a lane; what is left of the last piece goes on waiting."""
@@ -166,82 +122,112 @@ class Batcher:
             records += len(piece)
             nbytes += piece.nbytes
 
-        lane.records -= records
-        lane.nbytes = sum(piece.nbytes for piece in lane.pieces)
-        lane.since = now if lane.records else 0.0
         flight = Flight(Batch.concat(taken), lane)
         lane.flights.append(flight)
         self.flights += 1
+        self._flying[lane.key[0]] += 1
+        self._recount(lane, since=now)
         return flight
 
     def settle(self, flight: Flight, records: int) -> None:
         """Note that the first `records` of a flight's batch are durable."""
         flight.batch = flight.batch[records:]
+        self._changed(flight.lane)
 
     def land(self, flight: Flight) -> None:
         """Forget a flight; what it has not settled is not held any more."""
-        lane = flight.lane
-        lane.flights.remove(flight)
+        flight.lane.flights.remove(flight)
         self.flights -= 1
-
-        if not lane.flights and not lane.pieces:
-            self.lanes.pop(lane.key, None)
+        self._flying[flight.lane.key[0]] -= 1
+        self._changed(flight.lane)
 
     def drop_below(self, lane: Lane, offset: int) -> int:
         """Drop waiting records of a one-partition lane below an offset, as they are durable already; return how many."""
-        dropped = 0
+        before = lane.records
 
         while lane.pieces and lane.pieces[0].offsets[0] < offset:
             piece = lane.pieces.popleft()
             cut = bisect_left(piece.offsets, offset)
-            dropped += cut
 
             if cut < len(piece):
                 lane.pieces.appendleft(piece[cut:])
 
-        lane.nbytes = sum(piece.nbytes for piece in lane.pieces)
-        lane.records -= dropped
-        return dropped
+        self._recount(lane)
+        return before - lane.records
 
     def drop(self, partitions: Collection[TopicPartition]) -> None:
         """Drop all that waits of these partitions, and hold what is in flight no longer."""
-        for key, lane in list(self.lanes.items()):
+        for lane in self.lanes:
+            if lane.key[0] is not None and lane.key[0] not in partitions:
+                continue
+
             for flight in lane.flights:
                 flight.dropped.update(flight.partitions.intersection(partitions))
 
             lane.pieces = deque(part for piece in lane.pieces for part in _without(piece, partitions))
-            lane.nbytes = sum(piece.nbytes for piece in lane.pieces)
-            lane.records = sum(map(len, lane.pieces))
-
-            if not lane.flights and not lane.pieces:
-                del self.lanes[key]
+            self._recount(lane)
 
     def lowest(self, tp: TopicPartition) -> int | None:
-        """Return the lowest offset of a partition that is not durable yet; None if all that was read is.
+        """Return the lowest offset of a partition that is not durable yet; None if all that was read is."""
+        lanes = (*self.lanes.of(tp), *self.lanes.of(None))
+        return min((offset for lane in lanes if (offset := lane.lowest(tp)) is not None), default=None)
 
-        In a MIXED lane it counts from what was read, tombstones included, which needs no look at the records.
+    def hurry(self, tp: TopicPartition) -> bool:
+        """Make the lanes that hold the lowest offsets of a partition due at once; return whether there are such.
+
+        It is the lane that holds the lowest, and of many lanes a quarter: as many paths as are written above that offset in the
+        meantime, so many marks are added. While some of them have yet to be written it is none.
         """
-        offsets = (
-            span.first_offset if key[0] is None else batch.offsets[span.start]
-            for key, lane in self.lanes.items()
-            if key[0] in (None, tp)
-            for batch, span in lane.outstanding()
-            if span.tp == tp and span.start < span.stop
-        )
-        return min(offsets, default=None)
+        waiting = [lane for lane in self.lanes.of(tp) if lane.pieces and not lane.flights]
 
-    def holding_back(self, tp: TopicPartition) -> Lane | None:
-        """Return the lane in which the lowest offset of a partition waits."""
-        lanes = [lane for lane in self.lanes.values() if lane.key[0] == tp and lane.pieces and not lane.flights]
-        return min(lanes, key=lambda lane: lane.pieces[0].offsets[0], default=None)
+        if not waiting or any(lane.since == -math.inf for lane in waiting):
+            return False
+
+        waiting.sort(key=lambda lane: lane.pieces[0].offsets[0])
+
+        for lane in reversed(waiting[: max(1, len(waiting) // _HURRIED_SHARE)]):  # the lowest is to be the first
+            self._changed(lane, since=-math.inf)
+
+        return True
+
+    def _ready(self) -> Iterator[Lane]:
+        """Yield the lanes from which something may be written, the one that waits longest first."""
+        return (lane for lane in self.lanes.waiting if self._has_room(lane))
+
+    def _crowding(self, partitions: Collection[TopicPartition]) -> Lane | None:
+        lanes = (lane for tp in (*partitions, None) if not self._flying[tp] for lane in self.lanes.of(tp))
+        return max(
+            (lane for lane in lanes if lane.pieces and lane.holds_any(partitions)),
+            key=lambda lane: lane.nbytes,
+            default=None,
+        )
+
+    def _too_many(self) -> Lane | None:
+        """Return the lane that is open longest, if more are open than may be, of a partition that has several.
+
+        The longest, not the largest: lanes that fill slowly would stay, and leave no room to those that fill fast. It also keeps
+        few paths written above the offset that can be committed.
+        """
+        if self.limits.open_lanes is None or len(self.lanes.waiting) <= self.limits.open_lanes:
+            return None
+
+        return next((lane for lane in self._ready() if self.lanes.open[lane.key[0]] > 1), None)
 
     def _has_room(self, lane: Lane) -> bool:
         return len(lane.flights) < self.limits.in_flight_per_lane
 
-    def _is_due(self, lane: Lane, now: float) -> bool:
-        limits = self.limits
-        full = lane.records >= limits.records or lane.nbytes >= limits.nbytes
-        return full or now >= lane.since + limits.interval
+    def _recount(self, lane: Lane, *, since: float | None = None) -> None:
+        lane.nbytes = sum(piece.nbytes for piece in lane.pieces)
+        lane.records = sum(map(len, lane.pieces))
+        self._changed(lane, since=since)
+
+    def _changed(self, lane: Lane, *, since: float | None = None) -> None:
+        self.lanes.changed(lane, since=since)
+
+        if lane.pieces and (lane.records >= self.limits.records or lane.nbytes >= self.limits.nbytes):
+            self._full[lane.key] = lane
+        else:
+            self._full.pop(lane.key, None)
 
     def _room(self, piece: Batch, records: int, nbytes: int) -> int:
         room = min(len(piece), self.limits.records - records)
@@ -250,13 +236,6 @@ class Batcher:
             room = min(room, (self.limits.nbytes - nbytes) * len(piece) // piece.nbytes)
 
         return max(room, 1)
-
-
-def _is_among(lane: Lane, partitions: Collection[TopicPartition]) -> bool:
-    if lane.key[0] is not None:
-        return lane.key[0] in partitions
-
-    return any(span.tp in partitions for piece in lane.pieces for span in piece.spans)
 
 
 def _without(piece: Batch, partitions: Collection[TopicPartition]) -> Iterator[Batch]:

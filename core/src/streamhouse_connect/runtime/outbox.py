@@ -20,8 +20,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
 
     from streamhouse_connect.records import Batch, TopicPartition
-    from streamhouse_connect.runtime.batching import Batcher, Flight
+    from streamhouse_connect.runtime.batching import Batcher
     from streamhouse_connect.runtime.delivery import Delivery
+    from streamhouse_connect.runtime.lanes import Flight
     from streamhouse_connect.runtime.observer import TaskObserver
     from streamhouse_connect.runtime.progress import PartitionProgress
     from streamhouse_connect.sinks import ReplayFrom, Sink
@@ -94,7 +95,7 @@ class Outbox:
             task = asyncio.create_task(self._fly(flight))
             self._flights[task] = flight
 
-        if self._hurried and not any(lane.pieces for lane in self.batcher.lanes.values()):
+        if self._hurried and not self.batcher.lanes.waiting:
             self._hurried = frozenset()
 
     def restrain(self, bound: int) -> tuple[Collection[TopicPartition], Collection[TopicPartition], int]:
@@ -175,11 +176,8 @@ class Outbox:
         self.observer.progressed(self.progress)
 
     def hurry(self, tp: TopicPartition) -> None:
-        """Make the lane that holds a partition's offset back due at once."""
-        lane = self.batcher.holding_back(tp)
-
-        if lane is not None:
-            lane.since = -math.inf
+        """Make the lanes that hold a partition's offset back due at once."""
+        if self.batcher.hurry(tp):
             self.wake.set()
 
     async def _fly(self, flight: Flight) -> None:

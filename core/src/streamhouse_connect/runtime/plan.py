@@ -112,7 +112,9 @@ def _make_sink(sink_class: type[Sink[Any]], parts: tuple[Any, ...], loaded: Load
         return sink_class(config)
 
     formatter, partitioner = (part(loaded.get(part.config_class)) for part in parts)
-    return sink_class(config, formatter=formatter, partitioner=partitioner)
+    sink = sink_class(config, formatter=formatter, partitioner=partitioner)
+    sink.max_open = loaded.get(ObjectConfig).max_open
+    return sink
 
 
 def _object_parts(config: Mapping[str, object], registry: Registry, problems: list[Problem]) -> tuple[Any, ...]:

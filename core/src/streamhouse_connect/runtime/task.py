@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Any, Final
 import attrs
 
 from streamhouse_connect.runtime.assignments import Assignments
-from streamhouse_connect.runtime.batching import RECORD_OVERHEAD, Batcher, Limits
+from streamhouse_connect.runtime.batching import Batcher, Limits
 from streamhouse_connect.runtime.intake import Intake
+from streamhouse_connect.runtime.lanes import RECORD_OVERHEAD
 from streamhouse_connect.runtime.memory import PATIENCE_SECONDS
 from streamhouse_connect.runtime.outbox import Outbox
 from streamhouse_connect.sinks import Batching
@@ -135,6 +136,7 @@ class Task:
             interval=self.options.batch_interval_ms / 1000,
             in_flight=self.sink.in_flight,
             in_flight_per_lane=self.sink.in_flight if mixed else 1,
+            open_lanes=None if mixed else self.sink.max_open,
         )
 
     async def _consume(self) -> None:
