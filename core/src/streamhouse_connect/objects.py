@@ -45,7 +45,7 @@ class ObjectConfig:
 
     format: str = option("format", default="json", doc="The format of the files: json, parquet or avro.")
     partitioning: str = option(
-        "partitioning", default="none", doc="How records are filed: none, hourly or daily."
+        "partitioning", default="none", doc="How records are filed: none, hourly, daily, field or pattern."
     )
     max_open: int = option(
         "partitioning.max.open",
@@ -99,6 +99,7 @@ class ObjectSink(Sink[C]):
 
     async def open(self, context: SinkContext) -> None:
         self._context = context
+        self.weakened = self.partitioner.weakened
 
     def route(self, batch: Batch) -> Sequence[tuple[str, Sequence[int]]]:
         topic = _safe_topic(batch.spans[0].tp.topic)

@@ -8,7 +8,13 @@ import attrs
 
 from streamhouse_connect.files import FileSink
 from streamhouse_connect.formatters.json import JsonFormatter
-from streamhouse_connect.partitioners import DailyPartitioner, HourlyPartitioner, NonePartitioner
+from streamhouse_connect.partitioners import (
+    DailyPartitioner,
+    FieldPartitioner,
+    HourlyPartitioner,
+    NonePartitioner,
+    PatternPartitioner,
+)
 from streamhouse_connect.plugins.specs import hookimpl
 
 if TYPE_CHECKING:
@@ -54,4 +60,4 @@ def streamhouse_register_formatters() -> Iterable[type[Formatter[Any]]]:
 
 @hookimpl
 def streamhouse_register_partitioners() -> Iterable[type[Partitioner[Any]]]:
-    return [NonePartitioner, HourlyPartitioner, DailyPartitioner]
+    return [NonePartitioner, HourlyPartitioner, DailyPartitioner, FieldPartitioner, PatternPartitioner]

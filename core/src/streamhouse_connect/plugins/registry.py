@@ -165,7 +165,8 @@ class Registry:
                 for option in _options_of(entry)
             ]
 
-        return options + describe([ConnectorOptions], defaults=plugin.defaults)
+        options += describe([ConnectorOptions], defaults=plugin.defaults)
+        return list({option.key: option for option in options}.values())  # several partitioners may share one
 
     def _find(self, kind: Kind, name: str) -> _Entry:
         if name in self._clashes:

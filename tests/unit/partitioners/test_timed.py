@@ -1,4 +1,4 @@
-"""Under which path a record is filed."""
+"""Paths by the hour and by the day; and none."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from streamhouse_connect.partitioners import (
     Partitioner,
     PlainConfig,
 )
+from streamhouse_connect.partitioners.times import TimeConfig
 from streamhouse_connect.testing import make_batch
 
 NOON = 1_770_724_800_000  # 2026-02-10T12:00:00Z
@@ -26,8 +27,8 @@ HOUR = 3_600_000
 END = 253_402_300_800_000  # 10000-01-01T00:00:00Z
 
 NONE = NonePartitioner(PlainConfig())
-HOURLY = HourlyPartitioner(PlainConfig())
-DAILY = DailyPartitioner(PlainConfig())
+HOURLY = HourlyPartitioner(TimeConfig())
+DAILY = DailyPartitioner(TimeConfig())
 
 
 def split(partitioner: Partitioner[Any], *timestamps: int) -> dict[str, list[int]]:
@@ -85,6 +86,38 @@ def test_the_ends_of_time_have_paths() -> None:
         "year=1970/month=01/day=01/hour=00": [0],
         "year=9999/month=12/day=31/hour=23": [1],
     }
+
+
+def test_the_local_time_of_a_zone_makes_the_path() -> None:
+    """Whatever day it is in Greenwich."""
+    tokyo = HourlyPartitioner(TimeConfig(timezone="Asia/Tokyo"))
+
+    assert split(tokyo, NOON, NOON + 3 * HOUR) == {
+        "year=2026/month=02/day=10/hour=21": [0],
+        "year=2026/month=02/day=11/hour=00": [1],
+    }
+
+
+def test_the_time_may_be_a_field_of_the_value() -> None:
+    """The timestamp of the record has no say then; a value without such a field has no time."""
+    partitioner = DailyPartitioner(TimeConfig(timestamp="field:at"))
+    values = [b'{"at":"2026-02-10T23:30:00-01:00"}', b'{"at":%d}' % NOON, b"{}", b"[]", b"no JSON", None]
+    batch = make_batch(values, timestamps=[0] * len(values))
+
+    assert {path: list(indexes) for path, indexes in partitioner.split(batch)} == {
+        "year=2026/month=02/day=11": [0],
+        "year=2026/month=02/day=10": [1],
+        NO_PARTITION: [2, 3, 4, 5],
+    }
+
+
+def test_the_time_may_be_that_of_reading() -> None:
+    """It is one for the whole batch, and it weakens what is promised, which is said."""
+    partitioner = HourlyPartitioner(TimeConfig(timestamp="wallclock"), clock=lambda: NOON / 1000)
+
+    assert split(partitioner, 0, 1) == {"year=2026/month=02/day=10/hour=12": [0, 1]}
+    assert "wallclock" in str(partitioner.weakened)
+    assert HOURLY.weakened is None
 
 
 @pytest.mark.parametrize("partitioner", [NONE, HOURLY, DAILY])
