@@ -125,8 +125,36 @@ def test_a_partition_that_takes_up_too_much_memory_has_its_largest_lane_written(
     assert lane is not None
     assert lane.key == (TP, "large")
     batcher.take(lane, 0.0)
-    assert batcher.due(0.0, crowding=[TP]) is None, "something of it is on the way"
+    assert batcher.due(0.0, crowding=[TP]) is None, "half of it is on the way"
     assert batcher.due(0.0, crowding=[TP, other]) is batcher.lanes[other, "larger"]
+
+
+def test_much_of_what_takes_up_too_much_memory_is_written_at_the_same_time() -> None:
+    """Of many small lanes one after the other would hardly make room."""
+    batcher = Batcher(limits(1000, in_flight=10))
+
+    for number in range(8):
+        batcher.add((TP, str(number)), numbers(number, number + 1), 0.0)
+
+    taken = 0
+
+    while lane := batcher.due(0.0, crowding=[TP]):
+        batcher.take(lane, 0.0)
+        taken += 1
+
+    assert 4 <= taken < 8
+
+
+def test_of_several_partitions_in_one_lane_a_batch_at_a_time_makes_room() -> None:
+    """What is behind it waits for a fuller batch."""
+    batcher = Batcher(limits(2, in_flight=5, per_lane=5))
+    batcher.add((None, ""), numbers(0, 3), 0.0)
+    lane = batcher.due(0.0)
+    assert lane is not None
+    flight = batcher.take(lane, 0.0)
+    assert batcher.due(0.0, crowding=[TP]) is None
+    batcher.land(flight)
+    assert batcher.due(0.0, crowding=[TP]) is lane
 
 
 def test_what_is_held_is_known_by_partition() -> None:

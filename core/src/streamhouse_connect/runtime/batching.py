@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_left
-from collections import Counter, deque
+from collections import deque
 from typing import TYPE_CHECKING, Final
 
 import attrs
@@ -52,8 +52,6 @@ class Batcher:
     lanes: Lanes = attrs.field(factory=Lanes, init=False)
     flights: int = attrs.field(default=0, init=False)
     _full: dict[LaneKey, Lane] = attrs.field(factory=dict, init=False)
-    _flying: Counter[TopicPartition | None] = attrs.field(factory=Counter, init=False)
-    """How many flights there are of a partition; under None those of several."""
 
     def held(self) -> dict[TopicPartition, int]:
         """Return the bytes of memory that are held of each partition: waiting and in flight."""
@@ -78,7 +76,7 @@ class Batcher:
         """Return the lane to write from next: full, too old, or of a partition to be flushed; None: nothing may be written.
 
         A MIXED lane is flushed up to the last record of such a partition. If nothing else is due it is the largest lane of a partition that takes up too much
-        memory, unless something of it is on the way already; or else, with too many lanes open, the one that is open longest.
+        memory, unless much of it is on the way already; or else, with too many lanes open, the one that is open longest.
         """
         if self.flights >= self.limits.in_flight:
             return None
@@ -125,7 +123,6 @@ class Batcher:
         flight = Flight(Batch.concat(taken), lane)
         lane.flights.append(flight)
         self.flights += 1
-        self._flying[lane.key[0]] += 1
         self._recount(lane, since=now)
         return flight
 
@@ -138,7 +135,6 @@ class Batcher:
         """Forget a flight; what it has not settled is not held any more."""
         flight.lane.flights.remove(flight)
         self.flights -= 1
-        self._flying[flight.lane.key[0]] -= 1
         self._changed(flight.lane)
 
     def drop_below(self, lane: Lane, offset: int) -> int:
@@ -195,12 +191,20 @@ class Batcher:
         return (lane for lane in self.lanes.waiting if self._has_room(lane))
 
     def _crowding(self, partitions: Collection[TopicPartition]) -> Lane | None:
-        lanes = (lane for tp in (*partitions, None) if not self._flying[tp] for lane in self.lanes.of(tp))
-        return max(
-            (lane for lane in lanes if lane.pieces and lane.holds_any(partitions)),
-            key=lambda lane: lane.nbytes,
-            default=None,
-        )
+        """Return the largest lane of partitions that take up too much memory, unless half of that is on its way already."""
+        if not partitions:
+            return None
+
+        held = self.lanes.held()
+        pressing = [
+            lane
+            for tp in partitions
+            if sum(lane.flying() for lane in self.lanes.of(tp)) * 2 < held.get(tp, 0)
+            for lane in self.lanes.of(tp)
+        ]
+        mixed = [lane for lane in self.lanes.of(None) if not lane.flights and lane.holds_any(partitions)]
+        ready = (lane for lane in (*pressing, *mixed) if lane.pieces and self._has_room(lane))
+        return max(ready, key=lambda lane: lane.nbytes, default=None)
 
     def _too_many(self) -> Lane | None:
         """Return the lane that is open longest, if more are open than may be, of a partition that has several.

@@ -93,10 +93,13 @@ class Lane:
 
         return any(span.tp in partitions for piece in self.pieces for span in piece.spans)
 
+    def flying(self) -> int:
+        """Return the bytes of memory that its flights hold, if it is one partition's."""
+        return sum(_nbytes(flight.batch) for flight in self.flights if not flight.dropped)
+
     def occupied(self) -> int:
         """Return the bytes of memory that it holds, if it is one partition's."""
-        flying = sum(_nbytes(flight.batch) for flight in self.flights if not flight.dropped)
-        return flying + self.nbytes + RECORD_OVERHEAD * self.records + PIECE_OVERHEAD * len(self.pieces)
+        return self.flying() + self.nbytes + RECORD_OVERHEAD * self.records + PIECE_OVERHEAD * len(self.pieces)
 
 
 @attrs.define(eq=False)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import attrs
 
+from streamhouse_connect.runtime.lanes import PIECE_OVERHEAD, RECORD_OVERHEAD
 from streamhouse_connect.runtime.memory import Throttle
 from streamhouse_connect.runtime.observer import Troubles
 from streamhouse_connect.sinks import Batching
@@ -53,6 +54,8 @@ class Outbox:
     refused: set[TopicPartition] = attrs.field(factory=set)
     """The same, by what the broker says to a commit."""
     throttle: Throttle = attrs.field(factory=Throttle)
+    taken: int = 0
+    """The bytes of memory that all that was queued took up when it came."""
     troubles: Troubles = attrs.field(init=False)
     failure: BaseException | None = None
     deadline: float = math.inf
@@ -80,6 +83,7 @@ class Outbox:
             if len(part):
                 mixed = self.sink.batching is Batching.MIXED
                 self.batcher.add((None, "") if mixed else (span.tp, path), part, now)
+                self.taken += part.nbytes + RECORD_OVERHEAD * len(part) + PIECE_OVERHEAD
 
         self.progress[span.tp].position = span.next_offset
         self.dirty.set()

@@ -175,10 +175,12 @@ class Task:
 
                 if poll is not None and poll.done():
                     batches, poll = poll.result(), None
-                    self._measure(batches)
+                    before = self._outbox.taken
 
                     for batch in batches:
                         await self._intake.take(batch)
+
+                    self._measure(batches, self._outbox.taken - before)
 
             if self._outbox.failure is not None:
                 raise self._outbox.failure
@@ -206,9 +208,10 @@ class Task:
         self._outbox.launch()
         return min(_POLL_RECORDS, math.ceil(room / self._record_bytes))
 
-    def _measure(self, batches: Collection[Batch]) -> None:
+    def _measure(self, batches: Collection[Batch], taken: int) -> None:
         if records := sum(map(len, batches)):
-            self._record_bytes = sum(batch.nbytes for batch in batches) / records + RECORD_OVERHEAD
+            size = sum(batch.nbytes for batch in batches) / records + RECORD_OVERHEAD
+            self._record_bytes = max(size, taken / records)
 
     async def _wait(self, poll: asyncio.Task[list[Batch]] | None) -> None:
         """Wait for the poll, for news from the outbox or from outside, or for the time at which a lane is due, or a poll."""
