@@ -89,11 +89,13 @@ def size(value: object) -> int:
 
 
 def choice(value: object, choices: Sequence[str]) -> str:
-    """Read one of `choices`."""
-    if text(value) in choices:
-        return text(value)
+    """Read one of `choices`; true and false are read as those words."""
+    word = property_text(value)
 
-    near = difflib.get_close_matches(text(value)[:_COMPARED], choices, n=1)
+    if word in choices:
+        return word
+
+    near = difflib.get_close_matches(word[:_COMPARED], choices, n=1)
     hint = f"; did you mean {near[0]}?" if near else ""
     message = f"must be one of {', '.join(choices)}, but is {_quoted(value)}{hint}"
     raise ValueError(message)
