@@ -93,7 +93,6 @@ class FormatterConformance:
             b'{"a":"\xff"}',
             b'{"a":"\\ud800"}',
             b"\xef\xbb\xbf{}",
-            None,
         ]
         values = [b'{"a":1}', *bad, b'{"a":2}']
 
