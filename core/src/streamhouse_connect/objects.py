@@ -14,14 +14,14 @@ import io
 import re
 import uuid
 from abc import abstractmethod
-from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeVar
 from urllib.parse import quote
 
 import attrs
 
 from streamhouse_connect.config import option
 from streamhouse_connect.errors import RejectedRecords
-from streamhouse_connect.sinks import Batching, Guarantee, ReplayFrom, Sink
+from streamhouse_connect.sinks import Batching, Guarantee, NullValues, ReplayFrom, Sink
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -53,6 +53,12 @@ class ObjectConfig:
         minimum=1,
         doc="How many paths of a task may have records waiting, at least one a partition; beyond it the oldest is written early.",
     )
+    null_values: NullValues = option(
+        "null.values",
+        default="ignore",
+        doc="What becomes of a tombstone, a record without a value: it is passed over and counted (ignore), written as null "
+        "(write), made a dead letter whatever errors.tolerance is (dead-letter), or stops the connector (fail).",
+    )
 
 
 @attrs.frozen
@@ -80,7 +86,6 @@ class ObjectSink(Sink[C]):
         "batch.bytes": 64 << 20,
         "batch.interval_ms": 60_000,
     }
-    null_values: ClassVar[Literal["skip", "pass"]] = "skip"
 
     def __init__(self, config: C, *, formatter: Formatter[Any], partitioner: Partitioner[Any]) -> None:
         super().__init__(config)

@@ -32,10 +32,13 @@ if TYPE_CHECKING:
 
     from streamhouse_connect.records import Batch, TopicPartition
 
-__all__ = ["Batching", "BlockingSink", "Guarantee", "ReplayFrom", "Sink", "SinkContext", "StateStore"]
+__all__ = ["Batching", "BlockingSink", "Guarantee", "NullValues", "ReplayFrom", "Sink", "SinkContext", "StateStore"]
 
 C = TypeVar("C")
 R = TypeVar("R")
+
+NullValues = Literal["ignore", "write", "dead-letter", "fail"]
+"""What becomes of tombstones, records without a value; the type of an option, or a part of it is."""
 
 
 class Batching(enum.Enum):
@@ -113,8 +116,9 @@ class Sink(ABC, Generic[C]):
     batching: ClassVar[Batching] = Batching.MIXED
     defaults: ClassVar[Mapping[str, object]] = {}
     """Defaults of the runtime's own options: `{"batch.size": 10_000}`."""
-    null_values: ClassVar[Literal["skip", "pass"]] = "skip"
-    """Whether tombstones reach `write`; "skip": the runtime counts them and moves the offset."""
+    null_values: NullValues = "ignore"
+    """Whether tombstones reach `write`; else the runtime counts them, makes them dead letters whatever `errors.tolerance` is,
+    or fails the task. May be set by `__init__`."""
     in_flight: int = 1
     """The number of writes at a time; may be set by `__init__` or `open`."""
 

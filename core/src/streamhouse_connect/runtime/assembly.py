@@ -124,9 +124,10 @@ class Assembly:
             topic_ids=topic_ids,
             delivery=Delivery(
                 sink,
-                bury if plan.options.errors_tolerance == "all" else None,
+                bury,
                 _backoff(plan.options),
                 asyncio.sleep,
+                tolerant=plan.options.errors_tolerance == "all",
             ),
             options=plan.options,
             observer=observer,

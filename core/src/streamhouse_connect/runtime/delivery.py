@@ -55,9 +55,15 @@ class Delivery:
 
     sink: Sink[Any]
     dead_letters: Callable[[Batch, Mapping[int, str]], Awaitable[None]] | None
-    """Makes records dead letters, durably; None: a rejected record fails the task."""
+    """Makes records dead letters, durably; None: there is no way to."""
     backoff: Backoff
     sleep: Callable[[float], Awaitable[None]]
+    tolerant: bool = attrs.field(default=True, kw_only=True)
+
+    @property
+    def buries_rejected(self) -> bool:
+        """Whether rejected records become dead letters; else they fail the task."""
+        return self.tolerant and self.dead_letters is not None
 
     async def deliver(self, batch: Batch, observer: DeliveryObserver) -> None:
         """Return when every record of the batch is durable, at the destination or as a dead letter.
@@ -114,7 +120,7 @@ class Delivery:
             message = f"{self.sink.name} rejected records {unknown} of a batch of {len(part)}"
             raise FatalError(message) from error
 
-        if self.dead_letters is None:
+        if not self.buries_rejected:
             await self._deliver_before(part, error, observer)
             return
 

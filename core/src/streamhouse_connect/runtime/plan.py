@@ -114,6 +114,7 @@ def _make_sink(sink_class: type[Sink[Any]], parts: tuple[Any, ...], loaded: Load
     formatter, partitioner = (part(loaded.get(part.config_class)) for part in parts)
     sink = sink_class(config, formatter=formatter, partitioner=partitioner)
     sink.max_open = loaded.get(ObjectConfig).max_open
+    sink.null_values = loaded.get(ObjectConfig).null_values
     return sink
 
 
