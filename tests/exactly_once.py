@@ -50,6 +50,7 @@ RUNS: st.SearchStrategy[list[dict[str, Any]]] = st.lists(
             "interval": st.sampled_from([0, 1, 5, 1000]),
             "lost": st.sampled_from([0.0, 0.3]),
             "end": st.sampled_from(["crash", "stop", "zombie"]),
+            "file_bytes": st.sampled_from([None, None, 60, 300]),
         }
     ),
     min_size=1,
@@ -161,7 +162,12 @@ async def scenario(place: Place, runs: list[dict[str, Any]], seed: int, records:
                 broker,
                 place,
                 chance,
-                {"format": file_format, "batch.size": run["size"], "batch.interval_ms": run["interval"]},
+                {
+                    "format": file_format,
+                    "batch.size": run["size"],
+                    "batch.interval_ms": run["interval"],
+                    "file.bytes": run["file_bytes"],
+                },
             )
             await _some_time(chance, source.random() * 0.05)
 
@@ -174,7 +180,12 @@ async def scenario(place: Place, runs: list[dict[str, Any]], seed: int, records:
 
             await worker.__aexit__(None, None, None)
 
-        options = {"format": file_format, "batch.size": source.randint(1, 50), "batch.interval_ms": 1}
+        options = {
+            "format": file_format,
+            "batch.size": source.randint(1, 50),
+            "batch.interval_ms": 1,
+            "file.bytes": source.choice([None, 100]),
+        }
         last = await start(broker, place, Chance(random.Random(seed)), options)
         await last.drained("c", timeout=20)
         await last.__aexit__(None, None, None)

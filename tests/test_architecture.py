@@ -20,7 +20,7 @@ LINES_PER_MODULE: Final = 300
 
 # What a part of the core may import of the others. A new module needs a line: that is the moment to ask where it belongs.
 INTERFACES: Final = (
-    "records errors secrets config options values partitioners formatters brokers definitions sinks objects"
+    "records errors secrets config options values partitioners formatters brokers definitions sinks objects rotation"
 )
 MAY_IMPORT: Final = {
     "columns": "",
@@ -41,7 +41,8 @@ MAY_IMPORT: Final = {
     "brokers": "records columns errors config databases librdkafka",
     "definitions": "records errors config databases librdkafka",
     "sinks": "records errors config partitioners formatters brokers definitions",
-    "objects": "records errors config partitioners formatters sinks",
+    "objects": "records errors config partitioners formatters rotation sinks",
+    "rotation": "records",
     "excess": "records errors sinks",
     "files": "records errors config partitioners formatters sinks objects directories excess",
     "plugins": f"{INTERFACES} files",  # files: builtins.py only, see CONCRETE

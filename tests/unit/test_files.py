@@ -16,6 +16,7 @@ from streamhouse_connect.formatters.interface import Formatter
 from streamhouse_connect.formatters.json import JsonConfig, JsonFormatter
 from streamhouse_connect.formatters.parquet import ParquetConfig, ParquetFormatter
 from streamhouse_connect.partitioners import NonePartitioner, PlainConfig
+from streamhouse_connect.rotation import Rotation
 from streamhouse_connect.testing import make_batch, make_context
 
 VALUES = [b'{"n":%d}' % number for number in range(10)]
@@ -97,6 +98,18 @@ async def test_a_partition_that_is_read_again_meets_its_files_again(tmp_path: Pa
 
     assert await sink.write(make_batch(VALUES[:4], path="orders")) == ReplayFrom(0)
     assert await sink.write(make_batch(VALUES[4:], first_offset=4, path="orders")) == 10
+
+
+async def test_a_file_in_the_way_of_a_shorter_one_counts_for_the_whole_batch(tmp_path: Path) -> None:
+    """What meets a file is all that was to be written, not the part that would have been of the wanted size."""
+    sink = await opened(tmp_path)
+    await sink.write(make_batch(VALUES[:4], path="orders"))
+    sink = await opened(tmp_path)
+    sink.rotation = Rotation(2 * len(VALUES[0] + b"\n"))
+
+    assert await sink.write(make_batch(VALUES[:3], path="orders")) == ReplayFrom(0)
+    assert await sink.write(make_batch(VALUES[3:], first_offset=3, path="orders")) == 4
+    assert await sink.write(make_batch(VALUES[4:], first_offset=4, path="orders")) == 6
 
 
 def test_the_guarantee_says_what_the_count_of_records_can_not_tell(tmp_path: Path) -> None:

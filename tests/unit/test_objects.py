@@ -7,9 +7,19 @@ from typing import Any, ClassVar
 
 import pytest
 
-from streamhouse_connect import Batch, FatalError, ObjectConfig, ObjectInfo, ObjectSink, Partitioner, RejectedRecords
+from streamhouse_connect import (
+    Batch,
+    FatalError,
+    ObjectConfig,
+    ObjectInfo,
+    ObjectSink,
+    Partitioner,
+    Postponed,
+    RejectedRecords,
+)
 from streamhouse_connect.formatters.json import JsonConfig, JsonFormatter
 from streamhouse_connect.partitioners import NonePartitioner, PlainConfig
+from streamhouse_connect.rotation import Rotation
 from streamhouse_connect.testing import make_batch, make_context
 
 
@@ -163,3 +173,40 @@ def test_the_guarantee_says_what_it_rests_on() -> None:
     assert guarantee.level == "exactly-once"
     assert "never written over" in guarantee.reason
     assert "removed in between" in guarantee.reason
+
+
+async def test_a_file_of_the_wanted_size_leaves_the_rest_to_others() -> None:
+    """The answer is where it ends; its name is that of the whole batch, and what is said of it that of its part."""
+    sink = await opened()
+    sink.rotation = Rotation(20)
+    values = [b'"%07d"' % number for number in range(5)]
+
+    assert await sink.write(make_batch(values, offsets=[3, 5, 7, 9, 11], path="orders")) == 6
+    ((key, (content, info)),) = sink.objects.items()
+
+    assert content == b'"0000000"\n"0000001"\n'
+    assert (info.first_offset, info.last_offset, info.count) == (3, 5, 2)
+
+    sink.rotation = None
+    assert await sink.write(make_batch(values, offsets=[3, 5, 7, 9, 11], path="orders")) == 6
+    assert sink.asked == [key]
+
+
+async def test_a_batch_that_makes_too_small_a_file_is_postponed() -> None:
+    """Nothing is written; what it has shown is where the next one is cut."""
+    sink = await opened()
+    sink.rotation = Rotation(1_000)
+    batch = make_batch([b"1"], keys=[b"k" * 1_030], path="orders")  # keys are no part of the file
+
+    assert await sink.write(batch) == Postponed()
+    assert not sink.objects
+    assert sink.batch_bytes(batch.spans[0].tp, "orders") == 1_030 * 1_031 // 2
+
+
+async def test_tombstones_that_are_to_be_written_are_in_the_object() -> None:
+    """They count as records."""
+    sink = await opened()
+    await sink.write(make_batch([b"1", None], path="orders"))
+    ((content, info),) = sink.objects.values()
+
+    assert (content, info.count) == (b"1\nnull\n", 2)

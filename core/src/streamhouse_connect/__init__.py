@@ -45,7 +45,16 @@ from streamhouse_connect.plugins import BrokenPlugin, PluginInfo, Registry, hook
 from streamhouse_connect.records import NO_TIMESTAMP, Batch, Headers, Record, Span, TopicPartition
 from streamhouse_connect.runtime import ConnectorInfo, PartitionInfo, State, TaskInfo, Worker, check_topic_unused
 from streamhouse_connect.secrets import MASK, Secret, SecretUrl
-from streamhouse_connect.sinks import Batching, BlockingSink, Guarantee, ReplayFrom, Sink, SinkContext, StateStore
+from streamhouse_connect.sinks import (
+    Batching,
+    BlockingSink,
+    Guarantee,
+    Postponed,
+    ReplayFrom,
+    Sink,
+    SinkContext,
+    StateStore,
+)
 from streamhouse_connect.values import json_objects
 
 __all__ = [
@@ -86,6 +95,7 @@ __all__ = [
     "PlainColumns",
     "PluginError",
     "PluginInfo",
+    "Postponed",
     "Problem",
     "RebalanceListener",
     "Record",

@@ -19,16 +19,17 @@ from urllib.parse import quote
 
 import attrs
 
-from streamhouse_connect.config import option
+from streamhouse_connect.config import Size, option
 from streamhouse_connect.errors import RejectedRecords
-from streamhouse_connect.sinks import Batching, Guarantee, NullValues, ReplayFrom, Sink
+from streamhouse_connect.sinks import Batching, Guarantee, NullValues, Postponed, ReplayFrom, Sink
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from streamhouse_connect.formatters import Formatter
     from streamhouse_connect.partitioners import Partitioner
-    from streamhouse_connect.records import Batch
+    from streamhouse_connect.records import Batch, TopicPartition
+    from streamhouse_connect.rotation import Rotation
     from streamhouse_connect.sinks import SinkContext
 
 __all__ = ["ObjectConfig", "ObjectInfo", "ObjectSink"]
@@ -52,6 +53,13 @@ class ObjectConfig:
         default=100,
         minimum=1,
         doc="How many paths of a task may have records waiting, at least one a partition; beyond it the oldest is written early.",
+    )
+    file_bytes: Size | None = option(
+        "file.bytes",
+        default=None,
+        minimum=1,
+        doc="The size of the files, compression included, give or take a tenth; smaller are those written because of their age. "
+        "batch.size and batch.bytes limit them only if they are given; buffer.memory must have room for the records of a file.",
     )
     null_values: NullValues = option(
         "null.values",
@@ -87,6 +95,11 @@ class ObjectSink(Sink[C]):
         "batch.interval_ms": 60_000,
     }
 
+    rotating_defaults: ClassVar[Mapping[str, object]] = {"batch.size": 10_000_000, "batch.bytes": 1 << 30}
+    """Go before `defaults` where `file.bytes` is given: what is not reached does not cut."""
+    rotation: Rotation | None = None
+    """Set where `file.bytes` is given."""
+
     def __init__(self, config: C, *, formatter: Formatter[Any], partitioner: Partitioner[Any]) -> None:
         super().__init__(config)
         self.formatter = formatter
@@ -118,15 +131,23 @@ class ObjectSink(Sink[C]):
 
         return [(f"{topic}/{_safe_path(path)}" if path else topic, indexes) for path, indexes in parts]
 
-    async def write(self, batch: Batch) -> int | ReplayFrom | None:
+    async def write(self, batch: Batch) -> int | Postponed | ReplayFrom | None:
         info = self._info(batch)
         key = f"{batch.path}/batch-{self._uuid(batch, info)}{self.formatter.extension}"
-        body = await asyncio.to_thread(self._format, batch)
+        fitted = await asyncio.to_thread(self._fit, batch)
 
-        if await self.create(key, body, info):
-            return None
+        if fitted is None:
+            return Postponed()
+
+        part, body = fitted
+
+        if await self.create(key, body, self._info(part)):
+            return None if part is batch else part.offsets[-1] + 1
 
         return await self.held(key, batch, info)
+
+    def batch_bytes(self, tp: TopicPartition, path: str) -> int | None:
+        return None if self.rotation is None else self.rotation.batch_bytes(tp, path)
 
     @abstractmethod
     async def create(self, key: str, body: memoryview, info: ObjectInfo) -> bool:
@@ -143,6 +164,9 @@ class ObjectSink(Sink[C]):
 
         :raises FatalError: if the object is not this connector's.
         """
+
+    def _fit(self, batch: Batch) -> tuple[Batch, memoryview] | None:
+        return (batch, self._format(batch)) if self.rotation is None else self.rotation.fit(batch, self._format)
 
     def _format(self, batch: Batch) -> memoryview:
         out = io.BytesIO()

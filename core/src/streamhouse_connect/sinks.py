@@ -32,7 +32,17 @@ if TYPE_CHECKING:
 
     from streamhouse_connect.records import Batch, TopicPartition
 
-__all__ = ["Batching", "BlockingSink", "Guarantee", "NullValues", "ReplayFrom", "Sink", "SinkContext", "StateStore"]
+__all__ = [
+    "Batching",
+    "BlockingSink",
+    "Guarantee",
+    "NullValues",
+    "Postponed",
+    "ReplayFrom",
+    "Sink",
+    "SinkContext",
+    "StateStore",
+]
 
 C = TypeVar("C")
 R = TypeVar("R")
@@ -68,6 +78,14 @@ class ReplayFrom:
     """
 
     offset: int
+
+
+@attrs.frozen
+class Postponed:
+    """Answers a write of a route: nothing was written, as it will be better with more records; they wait as if they had not been taken.
+
+    Where they can't wait they are offered again, and must be written then; so also if they come again as they were.
+    """
 
 
 class StateStore(Protocol):
@@ -159,18 +177,26 @@ class Sink(ABC, Generic[C]):
         return [("", range(len(batch)))]
 
     @abstractmethod
-    async def write(self, batch: Batch) -> int | ReplayFrom | None:
+    async def write(self, batch: Batch) -> int | Postponed | ReplayFrom | None:
         """Write the batch; to return means that all of it is durable.
 
         With `Batching.PER_ROUTE` it may return a later offset than the batch's: the route is already durable up to
-        there, and the runtime drops what is below. Or an earlier one: what is below it is durable, and the rest is
-        written again as a batch of its own. Or where a replay would have to begin.
+        there, and the runtime drops what is below. Or an earlier one: what is below it is durable, and the rest waits
+        for more as if it had not been taken, or is written as a batch of its own. Or where a replay would have to begin, or that the
+        batch has to wait.
 
         :raises RetriableError: nothing is known to be wrong with the records.
         :raises RejectedRecords: these records can never be written.
         :raises RejectedBatch: one of these records can never be written.
         :raises Superseded: another task has taken partitions over.
         """
+
+    def batch_bytes(self, tp: TopicPartition, path: str) -> int | None:  # noqa: ARG002 - for those who override it
+        """Return the size of keys and values at which batches of a route had best be cut; None: at `batch.bytes`, which limits it too.
+
+        Only sinks with `Batching.PER_ROUTE` are asked, and often.
+        """
+        return None
 
     async def skip(self, offsets: Mapping[TopicPartition, int]) -> None:
         """Note progress made without a write: everything was filtered or dead-lettered. For sinks that keep offsets."""

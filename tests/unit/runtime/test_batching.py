@@ -434,3 +434,92 @@ def test_every_record_leaves_once_and_in_order(pieces: list[int], size: int, nby
     assert seen == list(range(at))
     assert not batcher.held()
     assert not len(batcher.lanes)
+
+
+def test_a_route_is_cut_at_the_size_that_the_sink_wants() -> None:
+    """Within batch.bytes, and each route at its own."""
+    wanted = {"a": 40, "b": 1 << 20, "c": None}
+    batcher = Batcher(limits(1000, nbytes=80, in_flight=9), lambda _, path: wanted[path])
+
+    for path in wanted:
+        batcher.add((TP, path), numbers(0, 25), 0.0)
+
+    sizes = {}
+
+    while (lane := batcher.due(0.0)) is not None:
+        sizes[lane.key[1]] = len(batcher.take(lane, 0.0).batch)
+
+    assert sizes == {"a": 10, "b": 20, "c": 20}
+
+
+def test_what_a_flight_gives_back_comes_first_again() -> None:
+    """In front of what came since, which fills the next batch up; a flight that gave all back holds nothing."""
+    batcher = Batcher(limits(10))
+    batcher.add((TP, ""), numbers(0, 10), 0.0)
+    flight = taken(batcher, 0.0)
+    batcher.add((TP, ""), numbers(10, 14), 1.0)
+    batcher.settle(flight, 7)
+    batcher.give_back(flight)
+    assert batcher.lowest(TP) == 7
+    batcher.land(flight)
+
+    assert batcher.lowest(TP) == 7
+    assert batcher.due(1.0) is None
+    assert batcher.held() == {TP: 7 * (4 + RECORD_OVERHEAD) + 2 * PIECE_OVERHEAD}
+    batcher.add((TP, ""), numbers(14, 20), 2.0)
+    assert list(taken(batcher, 2.0).batch.offsets) == list(range(7, 17))
+
+
+def test_what_came_last_waits_as_if_it_had_come_just_then() -> None:
+    """A full batch was full with its last records; what is left of it has the whole interval."""
+    batcher = Batcher(limits(10, interval=5.0))
+    batcher.add((TP, ""), numbers(0, 10), 0.0)
+    flight = taken(batcher, 4.0)
+    batcher.settle(flight, 7)
+    batcher.give_back(flight)
+    batcher.land(flight)
+
+    assert batcher.next_due() == 9.0
+
+
+def test_what_is_given_back_as_a_whole_waits_no_longer_than_it_would_have() -> None:
+    """Nothing of it was written: its first record is as old as before."""
+    batcher = Batcher(limits(10, interval=5.0))
+    batcher.add((TP, ""), numbers(0, 10), 0.0)
+    flight = taken(batcher, 4.0)
+    batcher.give_back(flight)
+    batcher.land(flight)
+
+    assert batcher.next_due() == 5.0
+
+
+def test_what_is_given_back_is_in_line_by_its_age() -> None:
+    """A lane that came later does not go before it, nor hide that it is due."""
+    batcher = Batcher(limits(10, interval=5.0))
+    batcher.add((TP, "old"), numbers(0, 10), 0.0)
+    flight = taken(batcher, 1.0)
+    batcher.add((TP, "new"), numbers(10, 11), 2.0)
+    batcher.give_back(flight)
+    batcher.land(flight)
+
+    assert batcher.next_due() == 5.0
+    assert taken(batcher, 5.0).lane.key == (TP, "old")
+
+
+def test_what_is_left_of_an_old_batch_is_due_at_once() -> None:
+    """It has waited long enough already."""
+    batcher = Batcher(limits(100, interval=5.0))
+    batcher.add((TP, ""), numbers(0, 10), 0.0)
+    flight = taken(batcher, 5.0)
+    batcher.settle(flight, 7)
+    batcher.give_back(flight)
+    batcher.land(flight)
+
+    assert list(taken(batcher, 5.0).batch.offsets) == [7, 8, 9]
+
+
+def taken(batcher: Batcher, now: float) -> Flight:
+    """Take what is due."""
+    lane = batcher.due(now)
+    assert lane is not None
+    return batcher.take(lane, now)

@@ -11,6 +11,7 @@ import pytest
 from streamhouse_connect import (
     Batch,
     FatalError,
+    Postponed,
     RejectedBatch,
     RejectedRecords,
     ReplayFrom,
@@ -36,15 +37,19 @@ class ScriptedSink(Sink[NoConfig]):
     name = "scripted-sink"
     config_class = NoConfig
 
-    def __init__(self, script: Callable[[Batch], int | ReplayFrom | None]) -> None:
+    def __init__(self, script: Callable[[Batch], int | Postponed | ReplayFrom | None]) -> None:
         super().__init__(NoConfig())
         self.script = script
         self.written: list[bytes | None] = []
         self.writes = 0
 
-    async def write(self, batch: Batch) -> int | ReplayFrom | None:
+    async def write(self, batch: Batch) -> int | Postponed | ReplayFrom | None:
         self.writes += 1
         held = self.script(batch)
+
+        if isinstance(held, Postponed):
+            return held
+
         start = held.offset if isinstance(held, ReplayFrom) else held or 0
         self.written += [v for v, o in zip(batch.values, batch.offsets, strict=True) if o >= start]
         return held
@@ -66,6 +71,7 @@ class Observer:
     retries: list[Exception] = attrs.field(factory=list)
     gone: set[TopicPartition] = attrs.field(factory=set)
     lost: set[TopicPartition] = attrs.field(factory=set)
+    patient: bool = False
 
     def durable(self, part: Batch, *, settled: int, held: int | ReplayFrom | None = None) -> None:
         self.durable_values += part.values
@@ -81,6 +87,9 @@ class Observer:
 
     def dropped(self, part: Batch) -> set[TopicPartition]:
         return {span.tp for span in part.spans} & self.lost
+
+    def takes_back(self, rest: Batch) -> bool:
+        return self.patient
 
 
 @attrs.define
@@ -230,6 +239,40 @@ async def test_an_object_that_holds_less_leaves_the_rest_to_a_new_one() -> None:
     assert observer.durable_values == VALUES
     assert sink.written[-2:] == [b"d", b"e"]
     assert sink.writes == 2
+
+
+async def test_what_a_write_leaves_may_wait_for_more() -> None:
+    """If whoever gave the batch takes the rest back it is no business of the delivery any more."""
+    sink, observer = RoutingSink(lambda _: 13), Observer(patient=True)
+    await delivery(sink).deliver(make_batch(VALUES, first_offset=10), observer)
+    assert observer.durable_values == VALUES[:3]
+    assert (observer.settled, sink.writes) == (3, 1)
+
+
+async def test_a_batch_that_is_postponed_is_not_durable() -> None:
+    """It waits for more; or, where it can't, it is offered again."""
+    sink, observer = RoutingSink(lambda _: Postponed()), Observer(patient=True)
+    await delivery(sink).deliver(make_batch(VALUES), observer)
+    assert (observer.durable_values, observer.settled, sink.writes) == ([], 0, 1)
+
+    answers = [Postponed(), None]
+    sink, observer = RoutingSink(lambda _: answers.pop(0)), Observer()
+    await delivery(sink).deliver(make_batch(VALUES), observer)
+    assert (observer.durable_values, observer.settled, sink.writes) == (VALUES, 5, 2)
+
+
+async def test_the_rest_of_a_batch_with_dead_letters_does_not_wait() -> None:
+    """The batch is reported as a whole, so all of it is written first."""
+    answers: list[int | Postponed | None] = [Postponed(), 11, None]
+
+    def script(batch: Batch) -> int | Postponed | None:
+        reject_bad(batch)
+        return answers.pop(0)
+
+    sink, observer = RoutingSink(script), Observer(patient=True)
+    await delivery(sink, Graveyard()).deliver(make_batch([b"a", b"B", b"c"], first_offset=10), observer)
+    assert observer.durable_values == [b"a", b"c"]
+    assert observer.settled == 3
 
 
 async def test_an_object_that_holds_more_is_reported_with_its_end() -> None:

@@ -50,6 +50,9 @@ class Observer:
         assert part.spans
         return ()
 
+    def takes_back(self, rest: Batch) -> bool:
+        return False
+
 
 @attrs.define
 class Route:

@@ -19,7 +19,7 @@ from streamhouse_connect.records import Batch
 from streamhouse_connect.runtime.lanes import Flight, Lanes
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Callable, Collection, Iterator
 
     from streamhouse_connect.records import TopicPartition
     from streamhouse_connect.runtime.lanes import Lane, LaneKey
@@ -49,6 +49,8 @@ class Batcher:
     """All lanes of a task."""
 
     limits: Limits
+    wanted: Callable[[TopicPartition, str], int | None] = lambda _tp, _path: None
+    """The size at which the sink would have a route's batches cut, within `limits`; None: it does not know."""
     lanes: Lanes = attrs.field(factory=Lanes, init=False)
     flights: int = attrs.field(default=0, init=False)
     _full: dict[LaneKey, Lane] = attrs.field(factory=dict, init=False)
@@ -107,10 +109,12 @@ class Batcher:
         """Cut the next batch from a lane; what is left of the last piece goes on waiting."""
         taken: list[Batch] = []
         records = nbytes = 0
+        most = self._most_bytes(lane)
+        since, filled_at = lane.since, now if self._is_full(lane) else None
 
-        while lane.pieces and records < self.limits.records and nbytes < self.limits.nbytes:
+        while lane.pieces and records < self.limits.records and nbytes < most:
             piece = lane.pieces.popleft()
-            room = self._room(piece, records, nbytes)
+            room = self._room(piece, records, nbytes, most)
 
             if room < len(piece):
                 lane.pieces.appendleft(piece[room:])
@@ -120,7 +124,7 @@ class Batcher:
             records += len(piece)
             nbytes += piece.nbytes
 
-        flight = Flight(Batch.concat(taken), lane)
+        flight = Flight(Batch.concat(taken), lane, since, filled_at)
         lane.flights.append(flight)
         self.flights += 1
         self._recount(lane, since=now)
@@ -129,7 +133,19 @@ class Batcher:
     def settle(self, flight: Flight, records: int) -> None:
         """Note that the first `records` of a flight's batch are durable."""
         flight.batch = flight.batch[records:]
+
+        if flight.filled_at is not None:
+            flight.since = flight.filled_at
+
         self._changed(flight.lane)
+
+    def give_back(self, flight: Flight) -> None:
+        """Put what a flight has not settled in front of its lane again."""
+        lane, rest = flight.lane, flight.batch
+        flight.batch = rest[:0]
+        lane.pieces.appendleft(rest)
+        self._recount(lane, since=flight.since)
+        self.lanes.order()
 
     def land(self, flight: Flight) -> None:
         """Forget a flight; what it has not settled is not held any more."""
@@ -228,16 +244,24 @@ class Batcher:
     def _changed(self, lane: Lane, *, since: float | None = None) -> None:
         self.lanes.changed(lane, since=since)
 
-        if lane.pieces and (lane.records >= self.limits.records or lane.nbytes >= self.limits.nbytes):
+        if lane.pieces and self._is_full(lane):
             self._full[lane.key] = lane
         else:
             self._full.pop(lane.key, None)
 
-    def _room(self, piece: Batch, records: int, nbytes: int) -> int:
+    def _is_full(self, lane: Lane) -> bool:
+        return lane.records >= self.limits.records or lane.nbytes >= self._most_bytes(lane)
+
+    def _most_bytes(self, lane: Lane) -> int:
+        tp, path = lane.key
+        wanted = None if tp is None else self.wanted(tp, path)
+        return self.limits.nbytes if wanted is None else min(wanted, self.limits.nbytes)
+
+    def _room(self, piece: Batch, records: int, nbytes: int, most: int) -> int:
         room = min(len(piece), self.limits.records - records)
 
-        if nbytes + piece.nbytes > self.limits.nbytes:
-            room = min(room, (self.limits.nbytes - nbytes) * len(piece) // piece.nbytes)
+        if nbytes + piece.nbytes > most:
+            room = min(room, (most - nbytes) * len(piece) // piece.nbytes)
 
         return max(room, 1)
 

@@ -19,7 +19,7 @@ import attrs
 
 from streamhouse_connect.errors import FatalError, RejectedBatch, RejectedRecords, RetriableError, Superseded
 from streamhouse_connect.records import Batch
-from streamhouse_connect.sinks import Batching
+from streamhouse_connect.sinks import Batching, Postponed
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection, Mapping
@@ -47,6 +47,9 @@ class DeliveryObserver(Protocol):
 
     def dropped(self, part: Batch) -> Collection[TopicPartition]:
         """Return the partitions of the part that are not ours any more."""
+
+    def takes_back(self, rest: Batch) -> bool:
+        """Tell whether what a write has left of the batch waits for others from now on; else it is written by itself."""
 
 
 @attrs.frozen
@@ -90,19 +93,22 @@ class Delivery:
                 observer.superseded(error.partitions)
                 parts += reversed(_other_spans(part, error.partitions))
             else:
-                parts += self._account(part, held, observer)
+                rest = part if isinstance(held, Postponed) else self._account(part, held, observer)
 
-    async def _write(self, part: Batch, observer: DeliveryObserver) -> int | ReplayFrom | None:
+                if rest is not None and not observer.takes_back(rest):
+                    parts.append(rest)
+
+    async def _write(self, part: Batch, observer: DeliveryObserver) -> int | Postponed | ReplayFrom | None:
         if dropped := observer.dropped(part):
             raise Superseded(dropped)
 
         return await self.sink.write(part)
 
-    def _account(self, part: Batch, held: int | ReplayFrom | None, observer: DeliveryObserver) -> list[Batch]:
+    def _account(self, part: Batch, held: int | ReplayFrom | None, observer: DeliveryObserver) -> Batch | None:
         """Report what a successful write made durable and return what it left."""
         if not isinstance(held, int) or self.sink.batching is Batching.MIXED or held > part.offsets[-1]:
             observer.durable(part, settled=len(part), held=held)
-            return []
+            return None
 
         done = bisect_left(part.offsets, held)
 
@@ -111,7 +117,7 @@ class Delivery:
             raise FatalError(message)
 
         observer.durable(part[:done], settled=done, held=held)
-        return [part[done:]]
+        return part[done:]
 
     async def _reject(self, part: Batch, error: RejectedRecords, observer: DeliveryObserver) -> None:
         unknown = [index for index in error.reasons if not 0 <= index < len(part)]
@@ -195,6 +201,9 @@ class _Collected:
 
     def dropped(self, part: Batch) -> Collection[TopicPartition]:
         return self.observer.dropped(part)
+
+    def takes_back(self, rest: Batch) -> bool:  # noqa: ARG002 - the part is reported as a whole, so all of it has to be written
+        return False
 
 
 def _other_spans(part: Batch, partitions: Collection[TopicPartition]) -> list[Batch]:

@@ -39,6 +39,10 @@ class Flight:
 
     batch: Batch
     lane: Lane
+    since: float = 0.0
+    """When the oldest record that is not durable came."""
+    filled_at: float | None = None
+    """When it was taken from a lane that was full: its last records came just then. None: it was not full."""
     dropped: set[TopicPartition] = attrs.field(factory=set)
 
     @property
@@ -182,6 +186,11 @@ class Lanes:
 
         if not lane.flights and not lane.pieces:
             self._forget(key)
+
+    def order(self) -> None:
+        """Order what waits anew, after a lane has got back what had waited before."""
+        for lane in sorted(self._waiting.values(), key=lambda lane: lane.since):
+            self._waiting.move_to_end(lane.key)
 
     def _forget(self, key: LaneKey) -> None:
         self._occupied.pop(key, None)

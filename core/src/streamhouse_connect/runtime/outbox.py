@@ -231,6 +231,16 @@ class Outbox:
         self.observer.wrote(len(part))
         self.dirty.set()
 
+    def take_back(self, flight: Flight, rest: Batch) -> bool:
+        """Have what a flight has left wait for others; return whether it is all that is left of it, and still to be written."""
+        is_routed = self.sink.batching is Batching.PER_ROUTE
+
+        if not is_routed or flight.is_dropped or not self._goes_on or len(rest) != len(flight.batch):
+            return False
+
+        self.batcher.give_back(flight)
+        return True
+
     def give_up(self, partitions: Collection[TopicPartition]) -> None:
         """Note that the destination says that these partitions are somebody else's, though they were assigned to us."""
         self._drop_for_now(partitions, self.superseded)
@@ -262,3 +272,6 @@ class _FlightObserver:
 
     def dropped(self, part: Batch) -> Collection[TopicPartition]:
         return self.flight.dropped.intersection(span.tp for span in part.spans)
+
+    def takes_back(self, rest: Batch) -> bool:
+        return self.outbox.take_back(self.flight, rest)

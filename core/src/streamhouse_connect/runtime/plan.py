@@ -13,6 +13,7 @@ from streamhouse_connect.config import Loaded, load
 from streamhouse_connect.errors import ConfigError, NotFoundError, PluginError, Problem
 from streamhouse_connect.objects import ObjectConfig, ObjectSink
 from streamhouse_connect.options import ConnectorOptions
+from streamhouse_connect.rotation import Rotation
 from streamhouse_connect.secrets import Redactor
 
 if TYPE_CHECKING:
@@ -77,7 +78,7 @@ def make_plan(name: str, connector_class: str, config: Mapping[str, object], reg
     classes = (sink_class.config_class, *shared, *(part.config_class for part in parts), ConnectorOptions)
 
     try:
-        loaded = load(classes, config, defaults=sink_class.defaults)
+        loaded = load(classes, config, defaults=_defaults(sink_class, config))
     except ConfigError as error:
         raise ConfigError([*problems, *error.problems]) from error
 
@@ -113,9 +114,18 @@ def _make_sink(sink_class: type[Sink[Any]], parts: tuple[Any, ...], loaded: Load
 
     formatter, partitioner = (part(loaded.get(part.config_class)) for part in parts)
     sink = sink_class(config, formatter=formatter, partitioner=partitioner)
-    sink.max_open = loaded.get(ObjectConfig).max_open
-    sink.null_values = loaded.get(ObjectConfig).null_values
+    shared = loaded.get(ObjectConfig)
+    sink.max_open = shared.max_open
+    sink.null_values = shared.null_values
+    sink.rotation = Rotation(shared.file_bytes) if shared.file_bytes else None
     return sink
+
+
+def _defaults(sink_class: type[Sink[Any]], config: Mapping[str, object]) -> Mapping[str, object]:
+    if issubclass(sink_class, ObjectSink) and config.get("file.bytes") not in (None, ""):
+        return {**sink_class.defaults, **sink_class.rotating_defaults}
+
+    return sink_class.defaults
 
 
 def _object_parts(config: Mapping[str, object], registry: Registry, problems: list[Problem]) -> tuple[Any, ...]:

@@ -67,6 +67,10 @@ class Task:
     _intake: Intake = attrs.field(init=False)
     _record_bytes: float = attrs.field(default=_RECORD_BYTES, init=False)
     """The size of a record, on average of the last ones that were read; at first a guess."""
+    _payload_bytes: float = attrs.field(default=0.0, init=False)
+    """What of that is key and value; 0: nothing has been read yet."""
+    _is_cramped: bool = attrs.field(default=False, init=False)
+    """Whether it was noted that batches can't become as large as they should."""
     _wake: asyncio.Event = attrs.field(factory=asyncio.Event, init=False)
     _stop_within: float | None = attrs.field(default=None, init=False)
     _drain: Mapping[TopicPartition, int] | None = attrs.field(default=None, init=False)
@@ -74,7 +78,7 @@ class Task:
     def __attrs_post_init__(self) -> None:
         self._outbox = Outbox(
             sink=self.sink,
-            batcher=Batcher(self._limits()),
+            batcher=Batcher(self._limits(), self._wanted_bytes),
             delivery=self.delivery,
             observer=self.observer,
             clock=self.clock,
@@ -138,6 +142,22 @@ class Task:
             in_flight_per_lane=self.sink.in_flight if mixed else 1,
             open_lanes=None if mixed else self.sink.max_open,
         )
+
+    def _wanted_bytes(self, tp: TopicPartition, path: str) -> int | None:
+        wanted = self.sink.batch_bytes(tp, path)
+        memory = min(self.options.buffer_memory, self.budget.share)
+
+        if wanted is not None and self._payload_bytes > 0 and not self._is_cramped:
+            needed = int(wanted * self._record_bytes / self._payload_bytes)
+
+            if needed > memory:
+                self._is_cramped = True
+                self.observer.noted(
+                    f"batches of the size that is wanted of {tp.topic} take {needed} bytes of memory, more than the {memory} that there are: "
+                    f"files will be smaller; raise config.buffer.memory (and the worker's memory, which its tasks share)"
+                )
+
+        return wanted
 
     async def _consume(self) -> None:
         committing = asyncio.create_task(self._assignments.committer.run())
@@ -210,8 +230,8 @@ class Task:
 
     def _measure(self, batches: Collection[Batch], taken: int) -> None:
         if records := sum(map(len, batches)):
-            size = sum(batch.nbytes for batch in batches) / records + RECORD_OVERHEAD
-            self._record_bytes = max(size, taken / records)
+            self._payload_bytes = sum(batch.nbytes for batch in batches) / records
+            self._record_bytes = max(self._payload_bytes + RECORD_OVERHEAD, taken / records)
 
     async def _wait(self, poll: asyncio.Task[list[Batch]] | None) -> None:
         """Wait for the poll, for news from the outbox or from outside, or for the time at which a lane is due, or a poll."""

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, Protocol
 
 import pytest
 
-from streamhouse_connect import Batch, Formatter, Partitioner, Registry, ReplayFrom
+from streamhouse_connect import Batch, Formatter, Partitioner, Postponed, Registry, ReplayFrom
 from streamhouse_connect.testing.factories import make_batch, make_context
 
 if TYPE_CHECKING:
@@ -221,7 +221,7 @@ async def opened(
     return sink
 
 
-async def deliver(sink: ObjectSink[Any], batch: Batch) -> list[int | ReplayFrom | None]:
+async def deliver(sink: ObjectSink[Any], batch: Batch) -> list[int | Postponed | ReplayFrom | None]:
     """Route a batch and write its parts, as the runtime would; return what the sink answered."""
     return [await sink.write(batch.select(indexes, path=path)) for path, indexes in sink.route(batch)]
 
