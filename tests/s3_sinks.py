@@ -5,6 +5,8 @@ from __future__ import annotations
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, BinaryIO, ClassVar
 
+import attrs
+
 from streamhouse_connect import Batch, Formatter, Partitioner, Secret, SecretUrl
 from streamhouse_connect.testing import make_batch, make_context
 from streamhouse_s3_sink import S3Config, S3Sink
@@ -13,6 +15,8 @@ from streamhouse_s3_sink._config import Limits
 if TYPE_CHECKING:
     from collections import Counter
     from collections.abc import AsyncIterator, Sequence
+
+    from streamhouse_connect import StateStore
 
 __all__ = ["HASTY", "PATIENT", "LinesFormatter", "OnePath", "filed", "make_sink", "opened"]
 
@@ -43,27 +47,32 @@ class OnePath(Partitioner[None]):
         return [("", range(len(batch)))]
 
 
-def make_sink(endpoint: str, *, limits: Limits = PATIENT, **options: str) -> S3Sink:
+def make_sink(endpoint: str, *, limits: Limits = PATIENT, **options: object) -> S3Sink:
     """Make a sink for the bucket `bucket` of a store; `options` are fields of the configuration."""
-    given = {"bucket": "bucket", "prefix": "", "access_key": "test", "secret_key": "testtest", **options}
-    config = S3Config(
-        bucket=given["bucket"],
-        prefix=given["prefix"],
-        endpoint=SecretUrl(endpoint),
-        access_key=Secret(given["access_key"]) if given["access_key"] else None,
-        secret_key=Secret(given["secret_key"]) if given["secret_key"] else None,
-    )
+    given = {"bucket": "bucket", "access_key": "test", "secret_key": "testtest", **options}
+    secrets = {
+        key: Secret(str(given.pop(key))) for key in ("access_key", "secret_key", "session_token") if given.get(key)
+    }
+    given = {key: value for key, value in given.items() if key not in {"access_key", "secret_key"}}
+    config = S3Config(endpoint=SecretUrl(endpoint), **secrets, **given)  # type: ignore[arg-type]  # by name
     assert not list(config.problems())
     return S3Sink(config, formatter=LinesFormatter(None), partitioner=OnePath(None), limits=limits)
 
 
 @asynccontextmanager
 async def opened(
-    sink: S3Sink, *, uid: str = "test-uid", topics: Sequence[str] = ("orders",), counts: Counter[str] | None = None
+    sink: S3Sink,
+    *,
+    uid: str = "test-uid",
+    topics: Sequence[str] = ("orders",),
+    counts: Counter[str] | None = None,
+    state: StateStore | None = None,
 ) -> AsyncIterator[S3Sink]:
-    """Open the sink, and close it in the end whatever happens."""
+    """Open the sink, and close it in the end whatever happens; `state` is what the connector keeps."""
+    context = make_context(uid=uid, topic_ids={topic: f"{topic}-id" for topic in topics}, counts=counts)
+
     try:
-        await sink.open(make_context(uid=uid, topic_ids={topic: f"{topic}-id" for topic in topics}, counts=counts))
+        await sink.open(attrs.evolve(context, state=state) if state else context)
         yield sink
     finally:
         await sink.close()

@@ -12,6 +12,7 @@ A sink author writes `write`; the runtime buffers, retries, splits, dead-letters
 The life of a sink is one run of one task, on one event loop, which it has for itself:
 
     __init__ → open → resume → (route →) write … skip … → release → close
+             ╰→ check → close   (where somebody only asks whether it would work)
 
 This module knows nothing of the runtime, of brokers or of plugins.
 """
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     import logging
     from collections.abc import Callable, Collection, Mapping, Sequence
 
+    from streamhouse_connect.errors import Problem
     from streamhouse_connect.records import Batch, TopicPartition
 
 __all__ = [
@@ -152,6 +154,15 @@ class Sink(ABC, Generic[C]):
     def guarantee(cls, config: C) -> Guarantee:  # noqa: ARG003 - for those who override it
         """Return what this sink promises with `config`."""
         return Guarantee("at-least-once", f"{cls.name} does not say how it recognises a record written before")
+
+    async def check(self) -> Sequence[Problem]:
+        """Find out whether the destination can be reached and lets us write, without leaving anything there.
+
+        Each problem names an option by its wire key. Asked of an instance of its own, in place of `open`; `close` follows.
+
+        :raises Exception: what `open` raises.
+        """
+        return ()
 
     async def open(self, context: SinkContext) -> None:
         """Connect, and verify that the destination is usable.

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 BOTH = pytest.mark.parametrize("s3_server", ["seaweedfs", "ministack"], indirect=True)
 
-PARTS = attrs.evolve(PATIENT, part_bytes=5 << 20)
+PARTS = 5 << 20
 TWELVE_MIB = 12 << 20
 
 
@@ -73,7 +73,7 @@ def unfinished(bucket: Bucket) -> list[object]:
         client.close()
 
 
-def sink_for(bucket: Bucket, *, limits: Limits = PATIENT, **options: str) -> S3Sink:
+def sink_for(bucket: Bucket, *, limits: Limits = PATIENT, **options: object) -> S3Sink:
     """Make a sink for the bucket."""
     given = {"access_key": bucket.server.access_key, "secret_key": bucket.server.secret_key, **options}
     return make_sink(bucket.server.url, limits=limits, **{"bucket": bucket.name, **given})
@@ -202,7 +202,7 @@ async def test_a_large_object_in_parts(s3: Bucket) -> None:
     """It has the same metadata, is met again, and no upload stays open."""
     batch = filed(1, size=TWELVE_MIB)
 
-    async with opened(sink_for(s3, limits=PARTS)) as sink:
+    async with opened(sink_for(s3, part_size=PARTS)) as sink:
         assert await sink.write(batch) is None
         assert await sink.write(batch) == 1
 
@@ -215,7 +215,7 @@ async def test_a_large_object_in_parts(s3: Bucket) -> None:
 @pytest.mark.parametrize("s3_server", ["ministack"], indirect=True)
 async def test_completions_race_for_one_object(s3: Bucket) -> None:
     """The condition holds for uploads in parts; the losers abort theirs."""
-    async with opened(sink_for(s3, limits=PARTS)) as sink:
+    async with opened(sink_for(s3, part_size=PARTS)) as sink:
         ends = await asyncio.gather(*(sink.write(filed(count, size=TWELVE_MIB // count)) for count in (1, 2, 3)))
 
     (found,) = objects(s3).values()

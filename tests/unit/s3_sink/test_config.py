@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamhouse_connect import Secret, SecretUrl
+from streamhouse_connect import ConfigError, Secret, SecretUrl
+from streamhouse_connect.config import load
 from streamhouse_s3_sink import S3Config
 
 
@@ -140,3 +141,68 @@ def test_secrets_do_not_print() -> None:
 
     assert "AKIAX" not in shown
     assert "hunter2" not in shown
+
+
+@pytest.mark.parametrize(
+    ("fields", "problem"),
+    [
+        ({"session_token": Secret("t")}, "s3.session.token has no effect without the s3.access.key"),
+        (
+            {"access_key": Secret("i"), "secret_key": Secret("s"), "profile": "p"},
+            "s3.profile contradicts s3.access.key",
+        ),
+        ({"role_arn": "writer"}, "s3.role.arn must be the ARN of a role such as arn:aws:iam::123456789012:role/writer"),
+        ({"role_external_id": "x1"}, "s3.role.external.id has no effect without s3.role.arn"),
+        ({"sts_endpoint": SecretUrl("http://sts")}, "s3.sts.endpoint has no effect without s3.role.arn"),
+        ({"role_session_name": "a b"}, "s3.role.session.name must be 2 to 64 letters"),
+        ({"sse_kms_key": "k"}, "s3.sse.kms.key has no effect without s3.sse aws:kms"),
+        ({"sse_kms_key": "k", "sse": "AES256"}, "s3.sse.kms.key has no effect without s3.sse aws:kms"),
+        ({"storage_class": "cold storage"}, "s3.storage.class must be a class such as STANDARD_IA"),
+        ({"tags": ("team",)}, "s3.tags must be pairs such as team=data"),
+        ({"tags": ("=data",)}, "s3.tags must be pairs such as team=data"),
+        ({"tags": ("a=1", "a=2")}, "s3.tags must not repeat a key, but have 'a' twice"),
+        ({"tags": ("aws:x=1",)}, "s3.tags must not begin with aws:"),
+        ({"tags": tuple(f"k{n}=v" for n in range(11))}, "s3.tags must be at most 10 tags, but are 11"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_options_that_mean_nothing_or_contradict(fields: dict[str, object], problem: str) -> None:
+    """The option is named, and what it should be."""
+    (found,) = wrong(**fields)
+
+    assert found.startswith(problem)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"role_arn": "arn:aws:iam::123456789012:role/path/writer", "role_external_id": "a:b/c"},
+        {"role_arn": "arn:aws-cn:iam::123456789012:role/writer"},
+        {"role_arn": "arn:minio:iam:::role/idp"},
+        {"sse": "aws:kms", "sse_kms_key": "arn:aws:kms:eu-west-1:123456789012:key/x"},
+        {"tags": ("team=données", "empty=", "a=b=c")},
+        {"storage_class": "GLACIER_IR"},
+    ],
+)
+def test_options_that_are_in_order(fields: dict[str, object]) -> None:
+    """Other partitions of AWS, other stores' roles, tags with what S3 allows in them."""
+    assert wrong(**fields) == []
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "problem"),
+    [
+        ("s3.part.size", "4 MiB", "must be at least 5242880"),
+        ("s3.part.size", "6 GiB", "must be at most 5368709120"),
+        ("s3.max.in.flight", "0", "must be at least 1"),
+        ("s3.sse", "aes256", "must be one of AES256, aws:kms, aws:kms:dsse"),
+        ("s3.acl", "public", "must be one of private"),
+        ("s3.checksum", "md5", "must be one of none, crc32c"),
+    ],
+)
+def test_values_out_of_range(key: str, value: str, problem: str) -> None:
+    """S3's own limits, in words."""
+    with pytest.raises(ConfigError, match=problem) as caught:
+        load([S3Config], {"s3.bucket": "bucket", key: value})
+
+    assert [found.field for found in caught.value.problems] == [f"config.{key}"]

@@ -12,7 +12,7 @@ from botocore.parsers import ResponseParserError
 from s3fs.errors import ERROR_CODE_TO_EXCEPTION, translate_boto_error
 
 from streamhouse_connect import DeliveryError, FatalError, RetriableError
-from streamhouse_s3_sink._codes import REMEDIES, RETRIABLE
+from streamhouse_s3_sink._codes import CURES, RETRIABLE
 from streamhouse_s3_sink._errors import answer_in, translate, translated
 
 WHAT = "write s3://bucket/key"
@@ -99,7 +99,7 @@ def test_every_code_that_s3fs_knows(code: str) -> None:
 
 def test_the_table_does_not_contradict_itself() -> None:
     """No code is both."""
-    assert not REMEDIES.keys() & RETRIABLE
+    assert not CURES.keys() & RETRIABLE
 
 
 def test_a_missing_bucket_by_head() -> None:

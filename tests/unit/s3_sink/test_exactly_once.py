@@ -15,7 +15,6 @@ from exactly_once import RUNS, Place, scenario
 from streamhouse_connect import ObjectSink, SinkContext
 from streamhouse_s3_sink import S3Sink
 from streamhouse_s3_sink._bucket import Bucket
-from streamhouse_s3_sink._config import Limits
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -38,7 +37,7 @@ class MemoryBucket(Place):
 
             async def open(self, context: SinkContext) -> None:
                 await ObjectSink.open(self, context)
-                self._bucket = Bucket("bucket", cast("Client", bucket), Limits())
+                self._bucket = Bucket(self.config, cast("Client", bucket))
 
         return BucketSink
 

@@ -4,23 +4,27 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final
 
 from streamhouse_connect import FatalError, RetriableError
+from streamhouse_s3_sink._checksums import crc32c
 from streamhouse_s3_sink._errors import answer_in, translated
+from streamhouse_s3_sink._parts import Parts
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Iterable, Mapping
+    from collections.abc import Mapping
 
     from streamhouse_s3_sink._client import Client
-    from streamhouse_s3_sink._config import Limits
+    from streamhouse_s3_sink._config import S3Config
+    from streamhouse_s3_sink._notes import Notes
 
 __all__ = ["Bucket"]
 
-T = TypeVar("T")
-
 _IF_ABSENT: Final = {"IfNoneMatch": "*"}
+_IF_IMPOSSIBLE: Final = {"IfMatch": '"00000000000000000000000000000000"'}
 _PROBES: Final = 3
+_LONG_S: Final = 3600.0
+"""No upload takes so long: it is given up when nothing has moved for much less."""
 _PROBE_TEXT: Final = b"StreamHouse Connect learns here whether the store honours If-None-Match; you may delete it.\n"
 
 # HEAD has no body that would say why: a PUT does.
@@ -30,12 +34,16 @@ _HEAD_IS_MUTE: Final = frozenset({301, 307, 400, 403, 405, 501})
 class Bucket:
     """One bucket; everything it raises on purpose is an error of the runtime."""
 
-    def __init__(self, name: str, client: Client, limits: Limits) -> None:
-        self.name = name
+    def __init__(self, config: S3Config, client: Client, *, notes: Notes | None = None) -> None:
+        self.name = config.bucket
         self.conditional = True
         """Whether the store honours If-None-Match; without it, `create` looks first."""
+        self._config = config
         self._client = client
-        self._limits = limits
+        self._notes = notes
+        self._parts = Parts(
+            self._send, config.part_size, asyncio.Semaphore(config.max_in_flight), has_checksums=config.has_checksums
+        )
 
     async def close(self) -> None:
         """Close every connection."""
@@ -54,7 +62,7 @@ class Bucket:
         except Exception as error:
             answer = answer_in(error)
 
-            if answer is None or answer.status not in _HEAD_IS_MUTE:
+            if answer is None or not answer.is_about_bucket or answer.status not in _HEAD_IS_MUTE:
                 raise
 
     async def honours_conditions(self, key: str) -> bool:
@@ -62,7 +70,7 @@ class Bucket:
 
         :raises FatalError: if objects can't be created there at all.
         """
-        probe = {"Key": key, "ContentType": "text/plain"}
+        probe = self._probe(key)
 
         with translated(f"write s3://{self.name}/{key}"):
             for _ in range(_PROBES):  # the object may be gone in between: another task of this connector asks too
@@ -84,6 +92,38 @@ class Bucket:
 
         return False
 
+    async def check(self, key: str) -> None:
+        """Find out whether objects could be created and looked at, and leave none; `key` must be one that nobody uses.
+
+        :raises RetriableError: if the store can't be reached.
+        :raises FatalError: if it does not let us.
+        """
+        await self.verify()
+
+        with translated(f"write s3://{self.name}/{key}"):
+            try:
+                await self._send("put_object", self._probe(key) | _IF_IMPOSSIBLE, _PROBE_TEXT)
+            except Exception as error:
+                answer = answer_in(error)
+
+                if answer is None or not (answer.exists or answer.absent or answer.unsupported):
+                    raise
+            else:  # the store has ignored the condition
+                await self.delete(key)
+
+        await self.metadata(key)
+
+    async def sweep(self) -> None:
+        """Abort the uploads of this connector that have been without an end for long; never fails."""
+        if self._notes is None:
+            return
+
+        oldest = self._notes.clock() - _LONG_S
+
+        for key, noted_at in (await self._notes.all()).items():
+            if noted_at < oldest:
+                await self._tidy(self._notes, key, begun_before=oldest)
+
     async def create(self, key: str, body: memoryview, *, headers: Mapping[str, object]) -> bool:
         """Create an object unless there is one of that key; tell whether it was created.
 
@@ -91,7 +131,7 @@ class Bucket:
 
         :raises RetriableError: also if it is not known whether it was created.
         """
-        large = len(body) > 2 * self._limits.part_bytes
+        large = len(body) > 2 * self._config.part_size
 
         if (large or not self.conditional) and await self.metadata(key) is not None:
             return False
@@ -100,7 +140,7 @@ class Bucket:
 
         try:
             with translated(f"write s3://{self.name}/{key}"):
-                await put({"Key": key, **headers}, body)
+                await put({"Key": key, **self._config.attributes, **headers}, body)
 
         except (RetriableError, FatalError) as error:
             answer = answer_in(error)
@@ -147,46 +187,59 @@ class Bucket:
         return False
 
     async def _put(self, described: dict[str, Any], body: memoryview) -> None:
+        if self._config.has_checksums:
+            described["ChecksumCRC32C"] = await asyncio.to_thread(crc32c, body)
+
         await self._send("put_object", described | self._condition(), body)
 
     async def _put_parts(self, described: dict[str, Any], body: memoryview) -> None:
-        upload = await self._send("create_multipart_upload", described)
-        this = {"Key": described["Key"], "UploadId": upload["UploadId"]}
-        size = self._limits.part_bytes
-        slots = asyncio.Semaphore(self._limits.parts_at_once)
-
-        async def put_part(number: int) -> dict[str, object]:
-            async with slots:
-                part = body[(number - 1) * size : number * size]
-                done = await self._send("upload_part", this | {"PartNumber": number}, part)
-                return {"PartNumber": number, "ETag": done["ETag"]}
+        """Upload in parts under a note, which stays until the object is there."""
+        key = described["Key"]
+        was_noted = await self._notes.add(key) if self._notes else False
 
         try:
-            parts = await _all(put_part(number) for number in range(1, -(-len(body) // size) + 1))
-            await self._send(
-                "complete_multipart_upload", this | {"MultipartUpload": {"Parts": parts}} | self._condition()
-            )
-        except BaseException:  # the parts of a cancelled upload have to be paid for as well
-            with suppress(Exception):
-                await self._send("abort_multipart_upload", this)
+            await self._parts.put(described, body, self._condition())
+        except Exception as error:
+            if (answer := answer_in(error)) is None or not answer.exists:
+                raise
 
+            await self._settle(key, was_noted=was_noted)
             raise
+
+        await self._settle(key, was_noted=was_noted)
+
+    async def _settle(self, key: str, *, was_noted: bool) -> None:
+        """Forget an upload now that the object is there: no other upload of it can come to anything any more."""
+        if self._notes is None:
+            return
+
+        if was_noted:
+            await self._tidy(self._notes, key, begun_before=self._notes.clock() + _LONG_S)
+        else:
+            await self._notes.remove(key)
+
+    async def _tidy(self, notes: Notes, key: str, *, begun_before: float) -> None:
+        """Abort the uploads of a key that is ours, and forget it unless some are younger."""
+        try:
+            unfinished = [upload async for upload in self._parts.unfinished(key)]
+            old = [upload for upload in unfinished if upload.initiated.timestamp() < begun_before]
+
+            for upload in old:
+                await self._parts.abort(upload)
+
+        except Exception as error:  # noqa: BLE001 - many are not allowed to
+            notes.complain(f"can't abort those of s3://{self.name}/{key}", error)
+        else:
+            if old == unfinished:
+                await notes.remove(key)
+
+    def _probe(self, key: str) -> dict[str, Any]:
+        """Describe an object like those to come: what is wrong with their attributes is wrong with its, too."""
+        checksum = {"ChecksumCRC32C": crc32c(_PROBE_TEXT)} if self._config.has_checksums else {}
+        return {"Key": key, "ContentType": "text/plain", **self._config.attributes, **checksum}
 
     def _condition(self) -> dict[str, str]:
         return _IF_ABSENT if self.conditional else {}
 
     async def _send(self, operation: str, parameters: dict[str, Any], body: bytes | memoryview = b"") -> dict[str, Any]:
         return await self._client.send(operation, {"Bucket": self.name, **parameters}, body)
-
-
-async def _all(coroutines: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
-    """Run them together; when one fails or all are cancelled, none is left running."""
-    tasks = [asyncio.ensure_future(coroutine) for coroutine in coroutines]
-
-    try:
-        return await asyncio.gather(*tasks)
-    finally:
-        for task in tasks:
-            task.cancel()
-
-        await asyncio.gather(*tasks, return_exceptions=True)

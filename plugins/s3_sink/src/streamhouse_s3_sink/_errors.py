@@ -17,12 +17,25 @@ from botocore import exceptions as boto
 from botocore.parsers import ResponseParserError
 
 from streamhouse_connect import DeliveryError, FatalError, RetriableError
-from streamhouse_s3_sink._codes import HOW_TO_GIVE_CREDENTIALS, REMEDIES, RETRIABLE, WRONG_REGION
+from streamhouse_s3_sink._codes import (
+    CURES,
+    EXPIRED,
+    HOW_TO_GIVE_CREDENTIALS,
+    OTHERWISE,
+    RETRIABLE,
+    ROLE_CURES,
+    WRONG_REGION,
+    Cure,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["Answer", "answer_in", "translate", "translated"]
+__all__ = ["Answer", "answer_in", "option_behind", "translate", "translated"]
+
+_ASSUME_ROLE: Final = "AssumeRole"
+_HEAD_BUCKET: Final = "HeadBucket"
+_LONGEST_WAIT: Final = 60.0
 
 _RETRIABLE_STATUSES: Final = frozenset({408, 409, 425, 429})
 _SERVER_ERROR: Final = 500
@@ -64,8 +77,10 @@ class Answer:
     code: str
     message: str
     region: str | None
-    bucket_only: bool
-    """The request was about the bucket, not about an object."""
+    operation: str
+    """What was asked, by its name in the API: `PutObject`; `AssumeRole` is answered by STS."""
+    retry_after: float | None = None
+    """The seconds that the store asks to be left alone for."""
 
     @property
     def exists(self) -> bool:
@@ -75,17 +90,27 @@ class Answer:
     @property
     def absent(self) -> bool:
         """There is no object of that key; the bucket is there."""
-        return self.status == _NOT_FOUND and not self.bucket_missing
+        return self.status == _NOT_FOUND and not self.bucket_missing and self.operation != _ASSUME_ROLE
+
+    @property
+    def is_about_bucket(self) -> bool:
+        """The request was about the bucket, not about an object; nor has another service answered it."""
+        return self.operation == _HEAD_BUCKET
 
     @property
     def bucket_missing(self) -> bool:
         """There is no such bucket."""
-        return self.code == "NoSuchBucket" or (self.status == _NOT_FOUND and self.bucket_only)
+        return self.code == "NoSuchBucket" or (self.status == _NOT_FOUND and self.is_about_bucket)
 
     @property
     def unsupported(self) -> bool:
         """The store does not know this kind of request."""
         return self.status == _NOT_IMPLEMENTED or self.code == "NotImplemented"
+
+    @property
+    def has_expired(self) -> bool:
+        """The credentials were good once."""
+        return self.code in EXPIRED
 
     @property
     def retriable(self) -> bool:
@@ -116,7 +141,8 @@ def answer_in(error: BaseException) -> Answer | None:
         code=code,
         message=" ".join(str(details.get("Message", "")).split())[:300],
         region=str(region) if region else None,
-        bucket_only=cause.operation_name == "HeadBucket",
+        operation=cause.operation_name,
+        retry_after=_seconds(meta.get("HTTPHeaders", {}).get("retry-after")),
     )
 
 
@@ -149,6 +175,17 @@ def translate(error: Exception, what: str) -> DeliveryError | None:
         return FatalError(said)
 
     return RetriableError(said) if isinstance(error, OSError) else None
+
+
+def option_behind(error: BaseException) -> str:
+    """Return the option that a problem with the store is most likely about."""
+    answer = answer_in(error)
+
+    if answer is not None:
+        return cure(answer).option
+
+    chain = list(_chain(error))
+    return "s3.access.key" if any(isinstance(link, _NO_CREDENTIALS) for link in chain) else "s3.endpoint"
 
 
 @contextmanager
@@ -187,14 +224,31 @@ def _from_answer(answer: Answer, what: str) -> DeliveryError:
     if code == "RequestTimeTooSkewed":
         said += "; set this machine's clock"
 
-    if answer.retriable and code not in REMEDIES:
-        return RetriableError(said)
+    if answer.retriable and code not in CURES:
+        return RetriableError(said, retry_after=answer.retry_after)
 
-    if answer.region and REMEDIES.get(code) is WRONG_REGION:
+    if answer.region and cure(answer).remedy is WRONG_REGION:
         said += f"; the bucket is in {answer.region}"
 
-    remedy = REMEDIES.get(code) or REMEDIES.get(str(answer.status)) or "correct the options s3.*"
-    return FatalError(f"{said}; {remedy}")
+    return FatalError(f"{said}; {cure(answer).remedy}")
+
+
+def cure(answer: Answer) -> Cure:
+    """Return what to change after an answer that stays the same until somebody does."""
+    code = "NoSuchBucket" if answer.bucket_missing else answer.code
+    tables = (ROLE_CURES, CURES) if answer.operation == _ASSUME_ROLE else (CURES,)
+
+    for table in tables:
+        for known in (code, str(answer.status)):
+            if known in table:
+                return table[known]
+
+    return OTHERWISE
+
+
+def _seconds(text: object) -> float | None:
+    """Read Retry-After, which may be a date instead; nobody waits for longer than that."""
+    return min(float(text), _LONGEST_WAIT) if isinstance(text, str) and text.isdecimal() else None
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:

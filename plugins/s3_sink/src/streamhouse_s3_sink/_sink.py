@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import time
 import uuid
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
-from streamhouse_connect import FatalError, Guarantee, ObjectSink, RetriableError
+from streamhouse_connect import FatalError, Guarantee, ObjectSink, Problem, RetriableError
 from streamhouse_s3_sink._config import Limits, S3Config
 from streamhouse_s3_sink._metadata import claim_in, metadata_of
+from streamhouse_s3_sink._notes import Notes
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from streamhouse_connect import Batch, Formatter, ObjectInfo, Partitioner, SinkContext
     from streamhouse_s3_sink._bucket import Bucket
 
@@ -42,6 +46,7 @@ class S3Sink(ObjectSink[S3Config]):
         super().__init__(config, formatter=formatter, partitioner=partitioner)
         self.weakened: str | None = None
         """Why the guarantee does not hold with the store that was found; None while it does."""
+        self.in_flight = config.max_in_flight
         self._limits = limits
         self._bucket: Bucket | None = None
 
@@ -53,12 +58,9 @@ class S3Sink(ObjectSink[S3Config]):
         )
 
     async def open(self, context: SinkContext) -> None:
-        from streamhouse_s3_sink._bucket import Bucket  # noqa: PLC0415 - s3fs takes half a second to import
-        from streamhouse_s3_sink._client import Client  # noqa: PLC0415 - the same
-
         await super().open(context)
-        client = await Client.connect(self.config, self._limits)
-        self._bucket = Bucket(self.config.bucket, client, self._limits)
+        notes = Notes(context.state, self.config.bucket, context.log, time.time)
+        self._bucket = await self._connect(notes)
         await self._bucket.verify()
         probe = f"{self.config.root}.streamhouse-probe-{uuid.uuid5(uuid.NAMESPACE_URL, context.uid)}"
         self._bucket.conditional = await self._bucket.honours_conditions(probe)
@@ -72,6 +74,19 @@ class S3Sink(ObjectSink[S3Config]):
             await self._bucket.delete(probe)
         except (FatalError, RetriableError) as error:
             context.log.warning("probe object is left behind: %s", error)
+
+        await self._bucket.sweep()
+
+    async def check(self) -> Sequence[Problem]:
+        from streamhouse_s3_sink._errors import option_behind  # noqa: PLC0415 - botocore takes long to import
+
+        try:
+            self._bucket = await self._connect()
+            await self._bucket.check(f"{self.config.root}.streamhouse-check-{uuid.uuid4()}")
+        except (FatalError, RetriableError) as error:
+            return [Problem(option_behind(error), str(error))]
+
+        return []
 
     async def create(self, key: str, body: memoryview, info: ObjectInfo) -> bool:
         digest = await asyncio.to_thread(hashlib.sha256, body)
@@ -110,6 +125,12 @@ class S3Sink(ObjectSink[S3Config]):
 
         if bucket is not None:
             await bucket.close()
+
+    async def _connect(self, notes: Notes | None = None) -> Bucket:
+        from streamhouse_s3_sink._bucket import Bucket  # noqa: PLC0415 - s3fs takes half a second to import
+        from streamhouse_s3_sink._client import Client  # noqa: PLC0415 - the same
+
+        return Bucket(self.config, await Client.connect(self.config, self._limits), notes=notes)
 
     def _store(self) -> Bucket:
         if self._bucket is None:
