@@ -244,3 +244,20 @@ def _failing(number: int) -> Any:
         raise OSError(number, os.strerror(number))
 
     return fail
+
+
+async def test_a_check_leaves_nothing(tmp_path: Path) -> None:
+    """Neither in a directory that is there nor in one that would be made."""
+    assert list(await make_sink(tmp_path).check()) == []
+    assert list(await make_sink(tmp_path / "a" / "b").check()) == []
+    assert list(tmp_path.iterdir()) == []
+
+
+async def test_a_check_finds_what_open_would(tmp_path: Path) -> None:
+    """The problem is one of the option, and says what to do."""
+    (tmp_path / "file").touch()
+    (problem,) = await make_sink(tmp_path / "file" / "out").check()
+
+    assert problem.field == "file.path"
+    assert "choose a path whose every part is a directory" in problem.message
+    assert (tmp_path / "file").read_bytes() == b""

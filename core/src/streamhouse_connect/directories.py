@@ -36,14 +36,11 @@ class Directory:
         for left in self._staging.glob("*.tmp"):
             left.unlink(missing_ok=True)
 
-        probe, link = self._temporary(), self._temporary()
+        _try(self._staging)
 
-        try:
-            _write(probe, memoryview(b""))
-            os.link(probe, link)
-        finally:
-            probe.unlink(missing_ok=True)
-            link.unlink(missing_ok=True)
+    def check(self) -> None:
+        """Try what `open` and `create` rely on in the directory, or in the first above it that exists; leave nothing."""
+        _try(next(path for path in (self.root, *self.root.parents) if os.path.lexists(path)))
 
     def create(self, name: str, body: memoryview) -> bool:
         """Create the file, durably, unless the name is taken; return whether it was created."""
@@ -114,7 +111,23 @@ class Directory:
         self._synced.update(inside)
 
     def _temporary(self) -> Path:
-        return self._staging / f"{uuid.uuid4().hex}.tmp"
+        return _temporary(self._staging)
+
+
+def _temporary(directory: Path) -> Path:
+    return directory / f"{uuid.uuid4().hex}.tmp"
+
+
+def _try(directory: Path) -> None:
+    probe, link = _temporary(directory), _temporary(directory)
+
+    try:
+        _write(probe, memoryview(b""))
+        os.link(probe, link)
+    finally:
+        for path in (probe, link):
+            with suppress(NotADirectoryError):
+                path.unlink(missing_ok=True)
 
 
 def _write(path: Path, body: memoryview) -> None:

@@ -16,13 +16,13 @@ import attrs
 
 from streamhouse_connect.config import option
 from streamhouse_connect.directories import Directory
-from streamhouse_connect.errors import DeliveryError, FatalError, RetriableError
+from streamhouse_connect.errors import DeliveryError, FatalError, Problem, RetriableError
 from streamhouse_connect.excess import Excess
 from streamhouse_connect.objects import ObjectInfo, ObjectSink
 from streamhouse_connect.sinks import Guarantee
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection, Mapping, Sequence
 
     from streamhouse_connect.formatters import Formatter
     from streamhouse_connect.partitioners import Partitioner
@@ -77,6 +77,14 @@ class FileSink(ObjectSink[FileConfig]):
             "it reaches, so that a replay meets the files it wrote before; this ends where those files are removed in between, "
             "or where records not yet committed expire or are compacted: as many later ones may be taken for them",
         )
+
+    async def check(self) -> Sequence[Problem]:
+        try:
+            await asyncio.to_thread(Directory(self._root, owner="check").check)
+        except OSError as error:
+            return [Problem("file.path", str(_translated(error, self._root)))]
+
+        return ()
 
     async def open(self, context: SinkContext) -> None:
         await super().open(context)

@@ -7,11 +7,12 @@ from urllib.parse import quote
 
 import attrs
 
+from streamhouse_connect import ConfigError, Problem
 from streamhouse_connect_server.bodies import parse_object, read_json
 from streamhouse_connect_server.privacy import PrivateTopics
 from streamhouse_connect_server.resources import resource
 from streamhouse_connect_server.responses import json_response, no_content
-from streamhouse_connect_server.schemas import ConnectorBody
+from streamhouse_connect_server.schemas import ConnectorBody, ValidBody
 from streamhouse_connect_server.threads import off_loop
 from streamhouse_connect_server.versions import etag, expected_version
 
@@ -50,6 +51,7 @@ class Connectors:
 
         return [
             resource(_PATH, get=self.list, post=self.create),
+            resource("/api/v1/validate", post=self.validate),
             resource(f"{_PATH}/{{name}}", get=self.get, put=self.update, delete=self.delete),
             *(
                 resource(f"{_PATH}/{{name}}/{action}", post=handler, put=handler)
@@ -69,6 +71,17 @@ class Connectors:
         """Make a connector."""
         info = await self.worker.create(await self._body(request))
         return _answer(info, status=201, headers={"Location": f"{_PATH}/{quote(info.name, safe='')}"})
+
+    async def validate(self, request: Request) -> Response:
+        """Say what making a connector would be answered with; make none."""
+        body = await self._body(request)
+        connects = request.query_params.get("connect", "false")
+
+        if connects not in {"true", "false"}:
+            raise ConfigError([Problem("connect", f"must be true or false, but is {connects[:80]!r}")])
+
+        warnings = await self.worker.check(body) if connects == "true" else self.worker.validate(body)
+        return json_response(ValidBody(warnings=warnings))
 
     async def update(self, request: Request) -> Response:
         """Replace a connector's configuration."""

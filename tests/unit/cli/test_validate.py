@@ -67,3 +67,17 @@ def test_a_script_gets_json(run: Run, tmp_path: Path) -> None:
     first, second = json.loads(outcome.out)
     assert (first["valid"], first["problems"]) == (True, [])
     assert (second["valid"], second["problems"]) == (False, [{"field": "config.file.path", "message": "is required"}])
+
+
+def test_the_destination_is_asked_where_that_is_wanted(run: Run, tmp_path: Path) -> None:
+    """What is in its way is told with the option, and nothing is left there."""
+    (tmp_path / "taken").touch()
+    good = write(tmp_path, "good.json", {**GOOD, "config": {"file.path": str(tmp_path / "out")}})
+    bad = write(tmp_path, "bad.json", {**GOOD, "config": {"file.path": str(tmp_path / "taken")}})
+
+    assert run("validate", bad).code == 0
+    assert run("validate", "--connect", good).out == f"{good}: valid\n"
+    outcome = run("validate", "--connect", bad)
+    assert outcome.code == 2
+    assert f"{bad}: config.file.path can't write" in outcome.err
+    assert not (tmp_path / "out").exists()

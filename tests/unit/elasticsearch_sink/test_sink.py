@@ -10,7 +10,15 @@ from pathlib import Path
 
 import pytest
 
-from streamhouse_connect import Batch, DeliveryError, FatalError, RejectedBatch, RejectedRecords, RetriableError
+from streamhouse_connect import (
+    Batch,
+    DeliveryError,
+    FatalError,
+    RejectedBatch,
+    RejectedRecords,
+    RetriableError,
+    SecretUrl,
+)
 from streamhouse_connect.testing import make_batch
 from streamhouse_elasticsearch_sink import ElasticsearchConfig, ElasticsearchSink
 from unit.elasticsearch_sink.conftest import OpenSink
@@ -426,6 +434,25 @@ async def test_open_with_wrong_credentials_is_fatal(stub: Stub, open_sink: OpenS
 
     with pytest.raises(FatalError, match="check user and password"):
         await open_sink()
+
+
+async def test_a_check_greets_the_server_and_names_the_option(stub: Stub):
+    """Nothing is written."""
+    found = []
+
+    for greeting in (stub.greeting, error(401, "security_exception", "unable to authenticate user [elastic]")):
+        stub.greeting = greeting
+        sink = ElasticsearchSink(ElasticsearchConfig(connection_url=SecretUrl(stub.url), index_name="{topic}"))
+
+        try:
+            found.append(await sink.check())
+        finally:
+            await sink.close()
+
+    good, (problem,) = found
+    assert list(good) == []
+    assert problem.field == "connection.url"
+    assert "check user and password" in problem.message
 
 
 async def test_a_user_who_may_only_write_is_good_enough(stub: Stub, open_sink: OpenSink):

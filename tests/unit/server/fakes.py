@@ -124,6 +124,14 @@ class FakeWorker:
         self._note("get", name)
         return self._known(name)
 
+    def validate(self, body: Mapping[str, object]) -> list[str]:
+        self._note("validate", body)
+        return ["odd"]
+
+    async def check(self, body: Mapping[str, object]) -> list[str]:
+        self._note("check", body)
+        return ["odd"]
+
     async def create(self, body: Mapping[str, object]) -> ConnectorInfo:
         self._note("create", body)
         name = str(body["name"])

@@ -19,6 +19,7 @@ ROUTES = [
     ("/api/v1/connectors/a/stop", "POST, PUT, OPTIONS"),
     ("/api/v1/topics", "GET, HEAD, POST, OPTIONS"),
     ("/api/v1/topics/orders", "GET, HEAD, DELETE, OPTIONS"),
+    ("/api/v1/validate", "POST, OPTIONS"),
     ("/api/v1/produce", "POST, OPTIONS"),
     ("/api/v1/produce/batch", "POST, OPTIONS"),
     ("/api/v1/consume", "GET, HEAD, OPTIONS"),

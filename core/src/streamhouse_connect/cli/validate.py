@@ -1,7 +1,8 @@
-"""`validate`: checks connectors' definitions here, without a server and without their destinations."""
+"""`validate`: checks connectors' definitions here, without a server, and their destinations if that is asked for."""
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 import attrs
@@ -26,15 +27,16 @@ class _Verdict:
 
 @click.command
 @click.argument("files", nargs=-1, required=True, type=json_file)
+@click.option("--connect", is_flag=True, help="Ask the destinations, too: whether they are there, and let us write.")
 @output_option
-def validate(*, files: tuple[Path, ...], output: str) -> None:
+def validate(*, files: tuple[Path, ...], connect: bool, output: str) -> None:
     """Check definitions of connectors.
 
-    Everything that is wrong with those in FILES is told at once. This needs no server and calls no destination; the
-    connectors' plugins have to be installed here.
+    Everything that is wrong with those in FILES is told at once. This needs no server, and calls no destination without
+    --connect; the connectors' plugins have to be installed here.
     """
     worker = Worker(MemoryBroker())
-    verdicts = [_judge(worker, file) for file in files]
+    verdicts = [_judge(worker, file, connect=connect) for file in files]
 
     if output == "json":
         print_json(msgspec.json.encode(verdicts))
@@ -48,11 +50,13 @@ def validate(*, files: tuple[Path, ...], output: str) -> None:
         raise CommandError(*lines, exit_code=USAGE)
 
 
-def _judge(worker: Worker, file: Path) -> _Verdict:
+def _judge(worker: Worker, file: Path, *, connect: bool) -> _Verdict:
     name = source_of(file)
 
     try:
-        return _Verdict(name, valid=True, warnings=tuple(worker.validate(read_body(file).parsed)))
+        body = read_body(file).parsed
+        warnings = asyncio.run(worker.check(body)) if connect else worker.validate(body)
+        return _Verdict(name, valid=True, warnings=tuple(warnings))
     except BadBodyError as error:
         return _Verdict(name, valid=False, problems=(Problem("", error.reason),))
     except ConfigError as error:

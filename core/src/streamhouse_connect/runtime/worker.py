@@ -24,6 +24,7 @@ from streamhouse_connect.errors import ConflictError, FatalError
 from streamhouse_connect.metrics import ConnectorSample, Metrics
 from streamhouse_connect.plugins import Registry
 from streamhouse_connect.runtime.assembly import Assembly
+from streamhouse_connect.runtime.checking import check_destination
 from streamhouse_connect.runtime.editor import Editor, unknown_connector
 from streamhouse_connect.runtime.leftovers import Leftovers
 from streamhouse_connect.runtime.looking import Lookout
@@ -50,6 +51,7 @@ _SHARED_LOOK_SECONDS: Final = 0.2
 _OTHERS_SECONDS: Final = 1.0
 """So long the answer to a pause waits for the other workers to say that they pause, too."""
 
+_CHECK_SECONDS: Final = 20.0
 _TROUBLED: Final = frozenset({State.FAILED, State.DEGRADED, State.RETRYING})
 
 
@@ -116,6 +118,14 @@ class Worker:
         """
         spec = parse_body(body, self.registry)
         return [*spec.warnings, *self._assembly.warnings(spec.plan)]
+
+    async def check(self, body: Mapping[str, object]) -> list[str]:
+        """Do what `validate` does, and ask the destination whether it can be reached and written to; nothing is left there.
+
+        :raises ConfigError: with everything that is wrong.
+        """
+        plan = parse_body(body, self.registry).plan
+        return [*self.validate(body), *await check_destination(plan, within=_CHECK_SECONDS)]
 
     async def create(self, body: Mapping[str, object]) -> ConnectorInfo:
         """Define a connector and start it. `body` has the shape of `POST /api/v1/connectors`.

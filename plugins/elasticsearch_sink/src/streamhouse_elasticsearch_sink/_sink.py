@@ -7,7 +7,7 @@ import random
 from functools import lru_cache
 from typing import TYPE_CHECKING, ClassVar, Final
 
-from streamhouse_connect import Batching, FatalError, Guarantee, RejectedRecords, RetriableError, Sink
+from streamhouse_connect import Batching, FatalError, Guarantee, Problem, RejectedRecords, RetriableError, Sink
 from streamhouse_elasticsearch_sink._answers import Garbled, Outcome, outcome
 from streamhouse_elasticsearch_sink._bulk import Documents, documents
 from streamhouse_elasticsearch_sink._config import Address, ElasticsearchConfig
@@ -78,17 +78,23 @@ class ElasticsearchSink(Sink[ElasticsearchConfig]):
             "a topic that is deleted and made again replaces the documents of the old one",
         )
 
+    async def check(self) -> Sequence[Problem]:
+        """Connect, and greet the server; see `Sink.check`."""
+        try:
+            await self._connect()
+        except (FatalError, RetriableError) as error:
+            return [Problem("connection.url", str(error))]
+
+        return ()
+
     async def open(self, context: SinkContext) -> None:
         """Connect; see `Sink.open`."""
-        from streamhouse_elasticsearch_sink._connection import Connection  # noqa: PLC0415 - slow to import
-
         self._context = context
 
         for topic in context.topic_ids:
             self._checked_index(topic)
 
-        self._connection = Connection(self._address, timeout=self._timeout)
-        await self._connection.verify()
+        await self._connect()
 
     async def write(self, batch: Batch) -> None:
         """Write the batch; see `Sink.write`."""
@@ -118,6 +124,12 @@ class ElasticsearchSink(Sink[ElasticsearchConfig]):
 
         if connection:
             await connection.close()
+
+    async def _connect(self) -> None:
+        from streamhouse_elasticsearch_sink._connection import Connection  # noqa: PLC0415 - slow to import
+
+        self._connection = Connection(self._address, timeout=self._timeout)
+        await self._connection.verify()
 
     async def _send(self, made: Documents, indexes: Sequence[int]) -> Outcome:
         """Write the documents `indexes`, in as many requests as the server's limit makes necessary."""

@@ -1,6 +1,6 @@
 """The wire: what bodies look like, in and out, and how the library's data becomes them."""
 
-from streamhouse_connect_server.schemas.connectors import ConnectorBody
+from streamhouse_connect_server.schemas.connectors import ConnectorBody, ValidBody
 from streamhouse_connect_server.schemas.plugins import PluginBody
 from streamhouse_connect_server.schemas.records import (
     BatchAppended,
@@ -31,4 +31,5 @@ __all__ = [
     "RecordBody",
     "TopicBody",
     "TopicRequest",
+    "ValidBody",
 ]

@@ -10,7 +10,7 @@ from msgspec import Struct
 if TYPE_CHECKING:
     from streamhouse_connect import ConnectorInfo
 
-__all__ = ["ConnectorBody"]
+__all__ = ["ConnectorBody", "ValidBody"]
 
 
 class PartitionName(Struct, frozen=True):
@@ -124,3 +124,10 @@ def _status(info: ConnectorInfo) -> StatusBody:
         ],
         guarantee=GuaranteeBody(info.guarantee.level, info.guarantee.reason) if info.guarantee else None,
     )
+
+
+class ValidBody(Struct, frozen=True, kw_only=True):
+    """There is nothing wrong with a connector that somebody might make."""
+
+    valid: bool = True
+    warnings: list[str]
