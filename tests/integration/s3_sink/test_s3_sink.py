@@ -13,7 +13,10 @@ import pytest
 from s3_sinks import HASTY, PATIENT, filed, make_sink, opened
 from services import Bucket, S3Server, SeaweedFS, Service
 from streamhouse_connect import FatalError, RetriableError
+from streamhouse_connect.testing import make_context
+from streamhouse_s3_sink._checksums import crc32c
 from streamhouse_s3_sink._config import Limits
+from streamhouse_s3_sink._notes import Notes
 
 if TYPE_CHECKING:
     from streamhouse_connect import Batch
@@ -63,7 +66,7 @@ def put(bucket: Bucket, key: str, metadata: dict[str, str]) -> None:
         client.close()
 
 
-def unfinished(bucket: Bucket) -> list[object]:
+def unfinished(bucket: Bucket) -> list[dict[str, object]]:
     """Return the uploads that were neither completed nor aborted."""
     client = bucket.server.client()
 
@@ -73,7 +76,20 @@ def unfinished(bucket: Bucket) -> list[object]:
         client.close()
 
 
-def sink_for(bucket: Bucket, *, limits: Limits = PATIENT, **options: object) -> S3Sink:
+def head_of_the_only(bucket: Bucket) -> dict[str, Any]:
+    """Return what the store says of the only object there is."""
+    (key,) = objects(bucket)
+    client = bucket.server.client()
+
+    try:
+        head: dict[str, Any] = client.head_object(Bucket=bucket.name, Key=key, ChecksumMode="ENABLED")
+    finally:
+        client.close()
+
+    return head
+
+
+def sink_for(bucket: Bucket, *, limits: Limits = PATIENT, **options: Any) -> S3Sink:
     """Make a sink for the bucket."""
     given = {"access_key": bucket.server.access_key, "secret_key": bucket.server.secret_key, **options}
     return make_sink(bucket.server.url, limits=limits, **{"bucket": bucket.name, **given})
@@ -232,6 +248,124 @@ async def test_a_large_object_in_one_piece_is_met_again(s3: Bucket) -> None:
     async with opened(sink_for(s3)) as sink:
         assert await sink.write(batch) is None
         assert await asyncio.gather(*(sink.write(batch) for _ in range(4))) == [1] * 4
+
+
+@BOTH
+@pytest.mark.parametrize("size", [10, TWELVE_MIB], ids=["one piece", "parts"])
+async def test_objects_are_encrypted_and_classed(s3: Bucket, size: int) -> None:
+    """As the options say, whatever way they come in."""
+    options: dict[str, Any] = {"sse": "AES256", "storage_class": "STANDARD_IA", "acl": "bucket-owner-full-control"}
+
+    async with opened(sink_for(s3, part_size=PARTS, **options)) as sink:
+        assert await sink.write(filed(1, size=size)) is None
+
+    head = head_of_the_only(s3)
+    assert head["ServerSideEncryption"] == "AES256"
+
+    if size == 10:  # neither store keeps the class of an upload in parts
+        assert head["StorageClass"] == "STANDARD_IA"
+
+
+@pytest.mark.parametrize("s3_server", ["ministack"], indirect=True)
+async def test_objects_are_encrypted_with_a_key(s3: Bucket) -> None:
+    """The store is told which."""
+    async with opened(sink_for(s3, sse="aws:kms", sse_kms_key="alias/lake")) as sink:
+        assert await sink.write(filed(1)) is None
+
+    assert head_of_the_only(s3)["SSEKMSKeyId"] == "alias/lake"
+
+
+@BOTH
+async def test_objects_are_tagged(s3: Bucket) -> None:
+    """With what S3 allows in tags."""
+    async with opened(sink_for(s3, tags=("team=data", "tier=a b+c"))) as sink:
+        assert await sink.write(filed(1)) is None
+
+    client = s3.server.client()
+    (key,) = objects(s3)
+    found = client.get_object_tagging(Bucket=s3.name, Key=key)["TagSet"]
+    client.close()
+    assert found == [{"Key": "team", "Value": "data"}, {"Key": "tier", "Value": "a b+c"}]
+
+
+@BOTH
+@pytest.mark.parametrize("size", [10, TWELVE_MIB], ids=["one piece", "parts"])
+async def test_objects_keep_their_checksums(s3: Bucket, size: int) -> None:
+    """The store has computed the same, or it would not have taken them."""
+    batch = filed(1, size=size)
+
+    async with opened(sink_for(s3, part_size=PARTS, checksum="crc32c")) as sink:
+        assert await sink.write(batch) is None
+        assert await sink.write(batch) == 1
+
+    checksum = head_of_the_only(s3)["ChecksumCRC32C"]
+    assert checksum.endswith("-3") if size == TWELVE_MIB else checksum == crc32c(text_of(batch))
+
+
+@BOTH
+async def test_a_checksum_that_is_wrong_is_refused(s3: Bucket, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is damaged on the way is not stored; the runtime writes it again."""
+    async with opened(sink_for(s3, checksum="crc32c")) as sink:
+        monkeypatch.setattr("streamhouse_s3_sink._bucket.crc32c", lambda _: crc32c(b"other"))
+
+        with pytest.raises(RetriableError, match="BadDigest"):
+            await sink.write(filed(1))
+
+    assert objects(s3) == {}
+
+
+@BOTH
+async def test_a_check_leaves_nothing(s3: Bucket) -> None:
+    """Neither an object nor an upload."""
+    sink = sink_for(s3, prefix="lake", checksum="crc32c", tags=("a=b",))
+    assert await sink.check() == []
+    await sink.close()
+    assert objects(s3) == {}
+    assert unfinished(s3) == []
+
+
+@BOTH
+async def test_a_check_of_a_bucket_that_does_not_exist(s3_server: S3Server) -> None:
+    """The option is named."""
+    sink = sink_for(Bucket("nobody-made-this", s3_server))
+    (problem,) = await sink.check()
+    await sink.close()
+    assert problem.field == "s3.bucket"
+
+
+@pytest.mark.parametrize(
+    ("keys", "option"), [({"secret_key": "wrong"}, "s3.secret.key"), ({"access_key": "wrong"}, "s3.access.key")]
+)
+async def test_a_check_of_credentials_that_are_wrong(s3: Bucket, keys: dict[str, Any], option: str) -> None:
+    """The option is named."""
+    sink = sink_for(s3, **keys)
+    (problem,) = await sink.check()
+    await sink.close()
+    assert problem.field == option
+
+
+@BOTH
+async def test_uploads_of_a_process_that_was_killed(s3: Bucket) -> None:
+    """Written again, the object is whole, and the dead upload is gone; that of another writer is not."""
+    state = make_context().state
+    batch = filed(1, size=TWELVE_MIB)
+    client = s3.server.client()
+
+    async with opened(sink_for(s3)) as sink:
+        await sink.write(batch)
+        (key,) = objects(s3)
+        client.delete_object(Bucket=s3.name, Key=key)
+
+    client.create_multipart_upload(Bucket=s3.name, Key=key)
+    client.create_multipart_upload(Bucket=s3.name, Key=f"{key}.theirs")
+    client.close()
+    await Notes(state, s3.name, make_context().log, lambda: 0.0).add(key)
+
+    async with opened(sink_for(s3, part_size=PARTS), state=state) as sink:
+        assert await sink.write(batch) is None
+
+    assert objects(s3)[key].body == text_of(batch)
+    assert [upload["Key"] for upload in unfinished(s3)] == [f"{key}.theirs"]
 
 
 @BOTH

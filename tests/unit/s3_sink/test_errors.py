@@ -217,3 +217,12 @@ def test_the_original_error_is_kept() -> None:
         raise error
 
     assert caught.value.__cause__ is error
+
+
+@pytest.mark.parametrize(("header", "seconds"), [("7", 7.0), ("86400", 60.0), ("Fri, 01 Jan 2027", None), (None, None)])
+def test_a_store_says_when_to_come_back(header: str | None, seconds: float | None) -> None:
+    """Retry-After is obeyed, within reason."""
+    found = meaning(answered("SlowDown", 503, **({"retry_after": header} if header else {})))
+
+    assert isinstance(found, RetriableError)
+    assert found.retry_after == seconds

@@ -189,6 +189,47 @@ async def test_a_store_that_stops_reading_a_large_body(store: ScriptedStore, fai
             await sink.write(filed(3, size=LARGE))
 
 
+@pytest.mark.parametrize(
+    "answer",
+    [
+        Reply.error(403, "AccessDenied"),
+        Reply.error(403, "SignatureDoesNotMatch"),
+        Reply.error(404, "NoSuchBucket"),
+        Reply.error(301, "PermanentRedirect", x_amz_bucket_region="eu-west-3"),
+    ],
+)
+async def test_a_write_that_needs_somebody_fails_soon(store: ScriptedStore, answer: Reply) -> None:
+    """Nothing is tried again behind the runtime's back: within five seconds the connector says what to do."""
+    async with opened(make_sink(store.endpoint)) as sink:
+        store.answers.extend([answer] * 9)
+
+        async with asyncio.timeout(5):
+            with pytest.raises(FatalError, match=r"; (allow|correct|create|the bucket is in eu-west-3; set) "):
+                await sink.write(filed(3))
+
+
+@pytest.mark.parametrize("answer", [Reply.error(403, "RequestTimeTooSkewed"), Reply.error(400, "RequestTimeout")])
+async def test_a_write_at_a_bad_time_is_written_again(store: ScriptedStore, answer: Reply) -> None:
+    """A clock gets corrected, a slow line gets better."""
+    async with opened(make_sink(store.endpoint)) as sink:
+        store.answers.append(answer)
+
+        with pytest.raises(RetriableError):
+            await sink.write(filed(3))
+
+        assert await sink.write(filed(3)) is None
+
+
+async def test_a_lost_answer_to_a_completion_is_found_out(store: ScriptedStore) -> None:
+    """The object is there, whole, and the sink sees that it is its own."""
+    async with opened(make_sink(store.endpoint, part_size=SMALL_PARTS)) as sink:
+        store.answers.extend([None, None, None, None, None, None, LOSE])
+
+        assert await sink.write(filed(1, size=LARGE)) == 1
+        assert len(store.objects) == 1
+        assert store.uploads == {}
+
+
 async def test_a_garbled_answer_is_retriable(store: ScriptedStore) -> None:
     """A proxy's page of HTML with status 502."""
     async with opened(make_sink(store.endpoint)) as sink:

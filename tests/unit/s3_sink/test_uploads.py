@@ -112,8 +112,7 @@ async def test_a_store_that_does_not_list_uploads(
     """It is said once; the connector starts, and keeps the notes."""
     await notes_in(state).add("a")
     await notes_in(state).add("b")
-    forbidden = Reply.error(403, "AccessDenied")
-    store.answers.extend([None, None, None, None, forbidden, forbidden])
+    store.answers.extend([None, None, None, None, Reply.error(403, "AccessDenied")])
 
     with caplog.at_level(logging.WARNING):
         async with opened(make_sink(store.endpoint), state=state) as sink:

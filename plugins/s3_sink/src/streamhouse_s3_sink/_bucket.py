@@ -121,8 +121,8 @@ class Bucket:
         oldest = self._notes.clock() - _LONG_S
 
         for key, noted_at in (await self._notes.all()).items():
-            if noted_at < oldest:
-                await self._tidy(self._notes, key, begun_before=oldest)
+            if noted_at < oldest and not await self._tidied(self._notes, key, begun_before=oldest):
+                break
 
     async def create(self, key: str, body: memoryview, *, headers: Mapping[str, object]) -> bool:
         """Create an object unless there is one of that key; tell whether it was created.
@@ -214,12 +214,12 @@ class Bucket:
             return
 
         if was_noted:
-            await self._tidy(self._notes, key, begun_before=self._notes.clock() + _LONG_S)
+            await self._tidied(self._notes, key, begun_before=self._notes.clock() + _LONG_S)
         else:
             await self._notes.remove(key)
 
-    async def _tidy(self, notes: Notes, key: str, *, begun_before: float) -> None:
-        """Abort the uploads of a key that is ours, and forget it unless some are younger."""
+    async def _tidied(self, notes: Notes, key: str, *, begun_before: float) -> bool:
+        """Abort the uploads of a key that is ours, and forget it unless some are younger; tell whether the store lets us."""
         try:
             unfinished = [upload async for upload in self._parts.unfinished(key)]
             old = [upload for upload in unfinished if upload.initiated.timestamp() < begun_before]
@@ -229,9 +229,12 @@ class Bucket:
 
         except Exception as error:  # noqa: BLE001 - many are not allowed to
             notes.complain(f"can't abort those of s3://{self.name}/{key}", error)
-        else:
-            if old == unfinished:
-                await notes.remove(key)
+            return False
+
+        if old == unfinished:
+            await notes.remove(key)
+
+        return True
 
     def _probe(self, key: str) -> dict[str, Any]:
         """Describe an object like those to come: what is wrong with their attributes is wrong with its, too."""
