@@ -11,6 +11,7 @@ import pytest
 from s3_sinks import filed, make_sink, opened
 from scripted_s3 import Reply, ScriptedStore
 from streamhouse_connect import FatalError
+from streamhouse_s3_sink import S3Config
 
 if TYPE_CHECKING:
     from scripted_s3 import Request
@@ -103,8 +104,10 @@ async def test_every_part_goes_with_its_checksum(store: ScriptedStore) -> None:
     assert all(f"<ChecksumCRC32C>{checksum}</ChecksumCRC32C>" in completion for checksum in parts)
 
 
-async def test_aws_checks_by_default_and_others_do_not() -> None:
+def test_aws_checks_by_default_and_others_do_not() -> None:
     """Some stores refuse checksums that they do not know."""
+    assert S3Config(bucket="bucket").has_checksums
+    assert not S3Config(bucket="bucket", checksum="none").has_checksums
     assert not make_sink("http://127.0.0.1:1").config.has_checksums
     assert make_sink("http://127.0.0.1:1", checksum="crc32c").config.has_checksums
 
