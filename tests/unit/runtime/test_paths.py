@@ -5,14 +5,15 @@ from __future__ import annotations
 import asyncio
 import json
 from collections import Counter
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from fakes import until
 from repeats import seeded
-from streamhouse_connect import Committed, ConnectorInfo, MemoryBroker, NewRecords, Registry, Worker
+from streamhouse_connect import Committed, ConnectorInfo, MemoryBroker, NewRecords, Registry, TopicPartition, Worker
 from streamhouse_connect.runtime.memory import Throttle
 from streamhouse_connect.runtime.progress import MAX_METADATA
 from streamhouse_connect.runtime.sources import group_of
@@ -94,10 +95,10 @@ async def test_many_paths_stay_within_the_memory(
     bound, peak = 1 << 20, 0
     update = Throttle.update
 
-    def noted(throttle: Throttle, held: dict[object, int], *others: object) -> object:
+    def noted(throttle: Throttle, held: Mapping[TopicPartition, int], *others: Any, **more: Any) -> object:
         nonlocal peak
         peak = max(peak, sum(held.values()))
-        return update(throttle, held, *others)  # type: ignore[arg-type]  # passed on as it came
+        return update(throttle, held, *others, **more)
 
     monkeypatch.setattr(Throttle, "update", noted)
     await produce_tenants(worker, [source.randrange(500) for _ in range(4_000)])
