@@ -9,7 +9,6 @@ again, after a crash or a lost answer, meets the object that is already there, a
 
 from __future__ import annotations
 
-import asyncio
 import io
 import re
 import uuid
@@ -21,6 +20,7 @@ import attrs
 
 from streamhouse_connect.config import Size, option
 from streamhouse_connect.errors import RejectedRecords
+from streamhouse_connect.learning import Learning
 from streamhouse_connect.sinks import Batching, Guarantee, NullValues, Postponed, ReplayFrom, Sink
 
 if TYPE_CHECKING:
@@ -106,6 +106,7 @@ class ObjectSink(Sink[C]):
         self.partitioner = partitioner
         self.in_flight = 4
         self._context: SinkContext
+        self._learning: Learning
 
     @classmethod
     def guarantee(cls, config: C) -> Guarantee:  # noqa: ARG003 - for those who override it
@@ -118,6 +119,7 @@ class ObjectSink(Sink[C]):
     async def open(self, context: SinkContext) -> None:
         self._context = context
         self.weakened = self.partitioner.weakened
+        self._learning = Learning(self.formatter, context)
 
     def route(self, batch: Batch) -> Sequence[tuple[str, Sequence[int]]]:
         topic = _safe_topic(batch.spans[0].tp.topic)
@@ -134,7 +136,7 @@ class ObjectSink(Sink[C]):
     async def write(self, batch: Batch) -> int | Postponed | ReplayFrom | None:
         info = self._info(batch)
         key = f"{batch.path}/batch-{self._uuid(batch, info)}{self.formatter.extension}"
-        fitted = await asyncio.to_thread(self._fit, batch)
+        fitted = await self._learning.format(batch, self._fit)
 
         if fitted is None:
             return Postponed()

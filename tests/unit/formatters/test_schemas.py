@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from streamhouse_connect import FatalError
-from streamhouse_connect.formatters.schemas import MAX_FIELDS, Schemas, decode
+from streamhouse_connect.formatters.schemas import MAX_FIELDS, MAX_KEPT, Schemas, decode
 from streamhouse_connect.formatters.shapes import Kind, StructOf
 from streamhouse_connect.values import json_lines
 
@@ -80,6 +80,53 @@ def test_too_many_columns_stop_the_connector_with_a_remedy() -> None:
         known.learn("orders", [{f"key{number}": 1} for number in range(MAX_FIELDS)])
 
     assert known.get("orders") == StructOf({"a": Kind.INT})
+
+
+def test_long_names_stop_the_connector_too() -> None:
+    """What is learned has to fit where it is kept."""
+    with pytest.raises(FatalError, match=rf"at most {MAX_FIELDS} in {MAX_KEPT} bytes; choose format json"):
+        schemas().learn("orders", [{f"{number}{'x' * 1_000}": 1 for number in range(600)}])
+
+
+def test_what_was_learned_is_adopted() -> None:
+    """After a restart the columns are what they were, in their order, before any record is seen."""
+    before, after = schemas(), schemas()
+    before.learn("orders", [{"b": 1.5, "a": [{"c": "x"}]}])
+    kept = before.kept("orders")
+    assert kept is not None
+    after.adopt("orders", kept)
+
+    assert after.kept("orders") == kept
+    assert after.learn("orders", [{"b": 1}]) == before.get("orders")
+
+
+def test_what_is_adopted_comes_first_and_what_is_known_stays() -> None:
+    """Two that learned apart come to the same columns, whose order is that of the one who kept them first."""
+    one, other = schemas(), schemas()
+    one.learn("orders", [{"a": 1, "x": 1}])
+    other.learn("orders", [{"b": 1, "x": 0.5}])
+    other.adopt("orders", one.kept("orders") or b"")
+    one.adopt("orders", other.kept("orders") or b"")
+
+    plan = one.get("orders")
+    assert plan == StructOf({"a": Kind.INT, "x": Kind.DOUBLE, "b": Kind.INT})
+    assert [*plan.fields] == ["a", "x", "b"]
+    assert one.kept("orders") == other.kept("orders")
+
+
+def test_adopting_what_is_known_changes_nothing() -> None:
+    """Plans are dear."""
+    known = schemas()
+    plan = known.learn("orders", [{"a": 1}])
+    known.adopt("orders", known.kept("orders") or b"")
+
+    assert known.get("orders") is plan
+
+
+def test_what_cannot_be_read_is_not_adopted() -> None:
+    """The connector stops rather than write narrower files."""
+    with pytest.raises(FatalError, match="kept of topic orders can't be read: it has version 7"):
+        schemas().adopt("orders", b'{"version":7,"shape":{}}')
 
 
 def test_rows_are_what_python_reads() -> None:

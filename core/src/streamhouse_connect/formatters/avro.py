@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Final
 import attrs
 import fastavro
 
+from streamhouse_connect.formatters.fitting import fitter, inexact
 from streamhouse_connect.formatters.interface import Formatter
 from streamhouse_connect.formatters.schemas import Schemas, decode
-from streamhouse_connect.formatters.shapes import Kind, ListOf, fitter, inexact
+from streamhouse_connect.formatters.shapes import Kind, ListOf
 from streamhouse_connect.values import json_lines
 
 if TYPE_CHECKING:
@@ -67,6 +68,12 @@ class AvroFormatter(Formatter[AvroConfig]):
             body = self._schemas.learn(topic, rows).write_surely(rows)
 
         out.write(body)
+
+    def learned(self, topic: str) -> bytes | None:
+        return self._schemas.kept(topic)
+
+    def adopt(self, topic: str, learned: bytes) -> None:
+        self._schemas.adopt(topic, learned)
 
     def count(self, source: BinaryIO) -> int:
         try:

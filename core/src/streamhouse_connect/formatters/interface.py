@@ -42,3 +42,16 @@ class Formatter(ABC, Generic[C]):
 
         :raises ValueError: if it is no such file.
         """
+
+    def learned(self, topic: str) -> bytes | None:  # noqa: ARG002 - for those that learn
+        """Return what has been learned of a topic's records so far, to be kept; None: there is nothing to keep.
+
+        Whoever calls `format` keeps it before anybody sees the file, and gives it back after a restart.
+        """
+        return None
+
+    def adopt(self, topic: str, learned: bytes) -> None:
+        """Widen what is known of a topic by what was kept, here or by another worker.
+
+        :raises FatalError: if it can't be read.
+        """

@@ -11,9 +11,10 @@ import pyarrow.compute as pc
 import pyarrow.json
 import pyarrow.parquet as pq
 
+from streamhouse_connect.formatters.fitting import fitter
 from streamhouse_connect.formatters.interface import Formatter
 from streamhouse_connect.formatters.schemas import Schemas, decode
-from streamhouse_connect.formatters.shapes import Kind, ListOf, fitter
+from streamhouse_connect.formatters.shapes import Kind, ListOf
 from streamhouse_connect.values import json_lines
 
 if TYPE_CHECKING:
@@ -64,6 +65,12 @@ class ParquetFormatter(Formatter[ParquetConfig]):
     def format(self, batch: Batch, out: BinaryIO) -> None:
         lines = json_lines(batch.values, objects=True)
         pq.write_table(self._table(batch.spans[0].tp.topic, lines), out, compression="zstd")
+
+    def learned(self, topic: str) -> bytes | None:
+        return self._schemas.kept(topic)
+
+    def adopt(self, topic: str, learned: bytes) -> None:
+        self._schemas.adopt(topic, learned)
 
     def count(self, source: BinaryIO) -> int:
         return int(pq.ParquetFile(source).metadata.num_rows)  # ArrowInvalid is a ValueError

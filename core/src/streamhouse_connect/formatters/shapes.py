@@ -15,21 +15,20 @@ import enum
 from typing import TYPE_CHECKING, Final
 
 import attrs
-import msgspec
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
 __all__ = [
     "EMPTY",
+    "EXACT",
     "MAX_DEPTH",
     "MAX_NESTED_FIELDS",
     "Kind",
     "ListOf",
     "Shape",
     "StructOf",
-    "fitter",
-    "inexact",
+    "join",
     "widen",
 ]
 
@@ -38,7 +37,8 @@ MAX_DEPTH: Final = 32
 MAX_NESTED_FIELDS: Final = 2_000
 """An object with more becomes TEXT: its keys are data, not columns."""
 
-_EXACT: Final = 1 << 53
+EXACT: Final = 1 << 53
+"""Doubles hold every integer up to here, on both sides of zero."""
 _LONG: Final = 1 << 63
 
 
@@ -156,7 +156,7 @@ def _kind(value: object) -> Kind:
     if not isinstance(value, int):
         return Kind.TEXT  # a number that no double holds
 
-    if -_EXACT <= value <= _EXACT:
+    if -EXACT <= value <= EXACT:
         return Kind.INT
 
     return Kind.LONG if -_LONG <= value < _LONG else Kind.TEXT
@@ -169,75 +169,29 @@ def _size(shape: Shape) -> int:
     return _size(shape.item) if isinstance(shape, ListOf) else 0
 
 
-def fitter(shape: Shape, rename: Callable[[str], str] = str) -> Callable[[object], object] | None:
-    """Return a function that turns a value into what a column of this shape holds; None if every value is that already.
+def join(one: Shape, other: Shape, *, depth: int = 0) -> Shape:
+    """Return the narrowest shape that holds all that either holds; fields of `one` come first."""
+    if one is other or other is Kind.NULL:
+        return one
 
-    `rename` gives the columns' names. Values that are not of the shape are left for the writer to stumble upon.
-    """
-    if shape is Kind.TEXT:
-        return _text
+    if one is Kind.NULL:
+        return other
 
-    if isinstance(shape, ListOf):
-        return _list_fitter(shape, rename)
+    if isinstance(one, StructOf) and isinstance(other, StructOf):
+        return _join_structs(one, other, depth)
 
-    return _struct_fitter(shape, rename) if isinstance(shape, StructOf) else None
+    if isinstance(one, ListOf) and isinstance(other, ListOf):
+        return ListOf(join(one.item, other.item, depth=depth + 1))
 
-
-def _list_fitter(shape: ListOf, rename: Callable[[str], str]) -> Callable[[object], object] | None:
-    fit = fitter(shape.item, rename)
-
-    if fit is None:
-        return None
-
-    return lambda value: [fit(item) for item in value] if isinstance(value, list) else value
+    return _WIDER.get((one, other), Kind.TEXT) if isinstance(one, Kind) and isinstance(other, Kind) else Kind.TEXT
 
 
-def _struct_fitter(shape: StructOf, rename: Callable[[str], str]) -> Callable[[object], object] | None:
-    fits = {name: (rename(name), fitter(field, rename)) for name, field in shape.fields.items()}
+def _join_structs(one: StructOf, other: StructOf, depth: int) -> Shape:
+    fields = dict(one.fields)
 
-    if all(fit is None and name == renamed for name, (renamed, fit) in fits.items()):
-        return None
+    for name, shape in other.fields.items():
+        old = fields.get(name)
+        fields[name] = shape if old is None else join(old, shape, depth=depth + 1)
 
-    def fit_struct(value: object) -> object:
-        if not isinstance(value, dict):
-            return value
-
-        fitted = {}
-
-        for name, item in value.items():
-            renamed, fit = fits.get(name) or (name, None)
-            fitted[renamed] = item if fit is None or item is None else fit(item)
-
-        return fitted
-
-    return fit_struct
-
-
-def _text(value: object) -> object:
-    return value if value is None or isinstance(value, str) else msgspec.json.encode(value).decode()
-
-
-def inexact(shape: Shape) -> Callable[[object], bool] | None:
-    """Return a function that tells whether a value has an integer that a double of this shape would round.
-
-    None where there are no doubles.
-    """
-    if shape is Kind.DOUBLE:
-        return lambda value: isinstance(value, int) and not -_EXACT <= value <= _EXACT
-
-    if isinstance(shape, ListOf):
-        check = inexact(shape.item)
-        return None if check is None else lambda value: isinstance(value, list) and any(map(check, value))
-
-    if isinstance(shape, StructOf):
-        checks = [(name, check) for name, field in shape.fields.items() if (check := inexact(field))]
-        return _any_field(checks) if checks else None
-
-    return None
-
-
-def _any_field(checks: list[tuple[str, Callable[[object], bool]]]) -> Callable[[object], bool]:
-    def any_field(value: object) -> bool:
-        return isinstance(value, dict) and any(check(value.get(name)) for name, check in checks)
-
-    return any_field
+    joined = StructOf(fields)
+    return Kind.TEXT if depth and joined.size > MAX_NESTED_FIELDS else joined

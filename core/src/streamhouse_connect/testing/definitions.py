@@ -195,6 +195,13 @@ class DefinitionStoreConformance:
             with pytest.raises(ConflictError):
                 await store.put_state("uid", "other", b"", expected=1)
 
+    async def test_a_state_may_be_as_large_as_a_schema(self, store: DefinitionStore) -> None:
+        """The columns of a topic that has thousands of them fit."""
+        async with store:
+            version = await store.put_state("uid", "key", b"\xff" * (512 << 10), expected=None)
+
+            assert await store.get_state("uid", "key") == (b"\xff" * (512 << 10), version)
+
     async def test_of_many_writers_of_a_state_one_wins(self, store: DefinitionStore) -> None:
         """Of several who write the same version at the same time one succeeds, and its value is kept."""
         async with store:

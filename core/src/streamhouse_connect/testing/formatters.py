@@ -151,6 +151,19 @@ class FormatterConformance:
         with ThreadPoolExecutor(8) as threads:
             assert all(threads.map(write, range(40)))
 
+    def test_goes_on_with_what_was_learned(self, formatter: Formatter[Any]) -> None:
+        """A formatter that is given what another one learned writes the same of the same records."""
+        self.write(formatter, [b'{"a":1,"b":[{"c":"x"}],"d":null}', b'{"a":0.5,"b":null,"e":true}'])
+        learned = formatter.learned("orders")
+        other = type(formatter)(formatter.config)
+
+        if learned is not None:
+            other.adopt("orders", learned)
+
+        values = [b'{"e":false}', b'{"a":1}']
+        assert self.read(self.write(other, values)) == self.read(self.write(formatter, values))
+        assert other.learned("orders") == learned
+
     def test_has_an_extension_and_a_content_type(self, formatter: Formatter[Any]) -> None:
         """Files can be named, and served."""
         assert formatter.extension.startswith(".")

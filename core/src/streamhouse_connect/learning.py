@@ -1,0 +1,63 @@
+"""Learning: what a formatter learns of a topic's records is durable before a file that depends on it can be seen.
+
+    get → adopt → format → learned something? ──no──→ the file
+      ↑                        └──yes──→ put ──stored──→ the file
+      └──────── somebody was first ──────┘
+
+Whatever is written after a crash, or by another worker, therefore starts from all that was known when the last file was
+written. Knows nothing of what it is that formatters learn.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+from streamhouse_connect.errors import ConflictError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from streamhouse_connect.formatters import Formatter
+    from streamhouse_connect.records import Batch
+    from streamhouse_connect.sinks import SinkContext
+
+__all__ = ["Learning"]
+
+
+class Learning:
+    """Formats the batches of one connector, several at a time if need be."""
+
+    def __init__(self, formatter: Formatter[Any], context: SinkContext) -> None:
+        self._formatter = formatter
+        self._context = context
+        self._adopted: dict[str, bytes] = {}
+
+    async def format(self, batch: Batch, write: Callable[[Batch], memoryview]) -> memoryview:
+        """Return what `write`, which blocks, makes of the batch with the formatter.
+
+        :raises FatalError: if what was kept can't be read.
+        """
+        topic = batch.spans[0].tp.topic
+        key = f"schema:{self._formatter.name}:{self._context.topic_ids[topic]}"
+
+        while True:
+            found = await self._context.state.get(key)
+            kept, version = found or (None, None)
+
+            if kept is not None and kept != self._adopted.get(topic):
+                await asyncio.to_thread(self._formatter.adopt, topic, kept)
+                self._adopted[topic] = kept
+
+            body = await asyncio.to_thread(write, batch)
+            learned = self._formatter.learned(topic)
+
+            if learned is None or learned == kept:
+                return body
+
+            try:
+                await self._context.state.put(key, learned, expected=version)
+            except ConflictError:
+                continue
+
+            return body
