@@ -5,7 +5,7 @@
       └──────── somebody was first ──────┘
 
 Whatever is written after a crash, or by another worker, therefore starts from all that was known when the last file was
-written. Knows nothing of what it is that formatters learn.
+written; and what is rejected by a schema is rejected by one that is kept. Knows nothing of what it is that formatters learn.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
-from streamhouse_connect.errors import ConflictError
+from streamhouse_connect.errors import ConflictError, RejectedRecords
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -49,15 +49,27 @@ class Learning:
                 await asyncio.to_thread(self._formatter.adopt, topic, kept)
                 self._adopted[topic] = kept
 
-            body = await asyncio.to_thread(write, batch)
-            learned = self._formatter.learned(topic)
-
-            if learned is None or learned == kept:
-                return body
-
             try:
-                await self._context.state.put(key, learned, expected=version)
-            except ConflictError:
+                body = await asyncio.to_thread(write, batch)
+            except RejectedRecords:
+                if await self._is_kept(key, topic, kept, version):
+                    raise
+
                 continue
 
-            return body
+            if await self._is_kept(key, topic, kept, version):
+                return body
+
+    async def _is_kept(self, key: str, topic: str, kept: bytes | None, version: int | None) -> bool:
+        """Keep what has been learned by now; False if somebody else was first."""
+        learned = self._formatter.learned(topic)
+
+        if learned is None or learned == kept:
+            return True
+
+        try:
+            await self._context.state.put(key, learned, expected=version)
+        except ConflictError:
+            return False
+
+        return True

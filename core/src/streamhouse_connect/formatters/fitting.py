@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -9,38 +10,43 @@ import msgspec
 from streamhouse_connect.formatters.shapes import EXACT, Kind, ListOf, StructOf
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from streamhouse_connect.formatters.shapes import Shape
 
 __all__ = ["fitter", "inexact"]
 
 
-def fitter(shape: Shape, rename: Callable[[str], str] = str) -> Callable[[object], object] | None:
+Fit = Callable[[object], object]
+
+
+def fitter(shape: Shape, rename: Callable[[str], str] = str, *, moment: Fit | None = None) -> Fit | None:
     """Return a function that turns a value into what a column of this shape holds; None if every value is that already.
 
-    `rename` gives the columns' names. Values that are not of the shape are left for the writer to stumble upon.
+    `rename` gives the columns' names, `moment` the values of timestamps. Values that are not of the shape are left for the
+    writer to stumble upon.
     """
     if shape is Kind.TEXT:
         return _text
 
+    if shape is Kind.TIMESTAMP:
+        return moment
+
     if isinstance(shape, ListOf):
-        return _list_fitter(shape, rename)
+        return _list_fitter(shape, rename, moment)
 
-    return _struct_fitter(shape, rename) if isinstance(shape, StructOf) else None
+    return _struct_fitter(shape, rename, moment) if isinstance(shape, StructOf) else None
 
 
-def _list_fitter(shape: ListOf, rename: Callable[[str], str]) -> Callable[[object], object] | None:
-    fit = fitter(shape.item, rename)
+def _list_fitter(shape: ListOf, rename: Callable[[str], str], moment: Fit | None) -> Fit | None:
+    fit = fitter(shape.item, rename, moment=moment)
 
     if fit is None:
         return None
 
-    return lambda value: [fit(item) for item in value] if isinstance(value, list) else value
+    return lambda value: [None if i is None else fit(i) for i in value] if isinstance(value, list) else value
 
 
-def _struct_fitter(shape: StructOf, rename: Callable[[str], str]) -> Callable[[object], object] | None:
-    fits = {name: (rename(name), fitter(field, rename)) for name, field in shape.fields.items()}
+def _struct_fitter(shape: StructOf, rename: Callable[[str], str], moment: Fit | None) -> Fit | None:
+    fits = {name: (rename(name), fitter(field, rename, moment=moment)) for name, field in shape.fields.items()}
 
     if all(fit is None and name == renamed for name, (renamed, fit) in fits.items()):
         return None

@@ -10,17 +10,20 @@ from typing import TYPE_CHECKING, Final, Generic, TypeVar, cast
 import attrs
 import msgspec
 
-from streamhouse_connect.errors import FatalError
+from streamhouse_connect.errors import FatalError, RejectedRecords
 from streamhouse_connect.formatters.notation import read_shape, write_shape
-from streamhouse_connect.formatters.shapes import EMPTY, StructOf, join, widen
+from streamhouse_connect.formatters.shapes import EMPTY, StructOf, join, timeless, widen
+from streamhouse_connect.formatters.strictness import misfit
+from streamhouse_connect.values import json_lines
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Collection, Sequence
 
     from streamhouse_connect.formatters.shapes import Shape
+    from streamhouse_connect.records import Batch
     from streamhouse_connect.values import JsonLines
 
-__all__ = ["MAX_FIELDS", "MAX_KEPT", "Schemas", "decode"]
+__all__ = ["MAX_FIELDS", "MAX_KEPT", "Schemas", "decode", "value_lines"]
 
 MAX_FIELDS: Final = 10_000
 """A topic with more has keys that are data; no reader would be happy with a file of so many columns."""
@@ -48,10 +51,24 @@ class Schemas(Generic[P]):
     """What is known of each topic's columns: they are the union over all records seen, and only ever widen.
 
     `make` turns (topic, shape) into the plan by which a format writes. May be used by several threads at a time.
+
+    :param strict: the first records make the schema; later ones that would widen it are rejected.
+    :param timestamps: see `widen`.
+    :param reserved: records with fields of these names are rejected.
     """
 
-    def __init__(self, make: Callable[[str, StructOf], P]) -> None:
+    def __init__(
+        self,
+        make: Callable[[str, StructOf], P],
+        *,
+        strict: bool = False,
+        timestamps: bool = False,
+        reserved: Collection[str] = (),
+    ) -> None:
         self._make = make
+        self._strict = strict
+        self._timestamps = timestamps
+        self._reserved = frozenset(reserved)
         self._lock = threading.Lock()
         self._known: dict[str, _Known[P]] = {}
 
@@ -68,14 +85,28 @@ class Schemas(Generic[P]):
     def learn(self, topic: str, rows: Sequence[Row]) -> P:
         """Widen a topic's columns until they hold these rows; return the plan.
 
+        :raises RejectedRecords: for rows that they may not hold; nothing is learned.
         :raises FatalError: if there are too many.
         """
+        reasons = {index: reason for index, row in enumerate(rows) if (reason := self._clash(row))}
+
+        if reasons:
+            raise RejectedRecords(reasons)
+
         with self._lock:
             known = self._known.get(topic)
             shape: Shape = known.shape if known else EMPTY
 
-            for row in rows:
-                shape = widen(shape, row)
+            for index, row in enumerate(rows):
+                wider = widen(shape, row, timestamps=self._timestamps)
+
+                if known and self._strict and (reason := misfit(shape, wider)):
+                    reasons[index] = reason
+                else:
+                    shape = wider
+
+            if reasons:
+                raise RejectedRecords(reasons)
 
             if known and shape is known.shape:
                 return known.plan
@@ -83,22 +114,33 @@ class Schemas(Generic[P]):
             return self._know(topic, cast("StructOf", shape)).plan  # rows are objects
 
     def adopt(self, topic: str, kept: bytes) -> None:
-        """Widen a topic's columns by those that were kept, which come first.
+        """Widen a topic's columns by those that were kept, which come first; or take those, where schemas are strict.
 
         :raises FatalError: if they can't be read, or are too many.
         """
         try:
-            shape = read_shape(kept)
+            shape: Shape = read_shape(kept)
         except ValueError as error:
             raise FatalError(
                 f"the schema that is kept of topic {topic} can't be read: {error}; was it written by a later release?"
             ) from error
 
+        if not self._timestamps:
+            shape = timeless(shape)
+
         with self._lock:
             known = self._known.get(topic)
 
             if known is None or known.kept != kept:
-                self._know(topic, cast("StructOf", join(shape, known.shape)) if known else shape)
+                self._know(topic, cast("StructOf", join(shape, known.shape) if known and not self._strict else shape))
+
+    def _clash(self, row: Row) -> str | None:
+        """Return what is wrong with a row that has a field of a reserved name."""
+        if self._reserved.isdisjoint(row):
+            return None
+
+        names = ", ".join(sorted(self._reserved & row.keys()))
+        return f"its field {names} has the name of a column of the envelope; choose envelope=false or raw"
 
     def _know(self, topic: str, shape: StructOf) -> _Known[P]:
         kept = write_shape(shape)
@@ -110,8 +152,18 @@ class Schemas(Generic[P]):
                 "holds any"
             )
 
-        known = self._known[topic] = _Known(shape, self._make(topic, shape), kept)
+        fields = {name: field for name, field in shape.fields.items() if name not in self._reserved}
+        known = self._known[topic] = _Known(shape, self._make(topic, StructOf(fields)), kept)
         return known
+
+
+def value_lines(batch: Batch) -> JsonLines:
+    """Return a batch's values as lines of objects; a tombstone is one without fields.
+
+    :raises RejectedRecords: for values that are no JSON objects.
+    """
+    values = batch.values
+    return json_lines([b"{}" if v is None else v for v in values] if None in values else values, objects=True)
 
 
 def decode(lines: JsonLines) -> list[Row]:

@@ -1,10 +1,11 @@
 """Shapes: what the values of a topic look like, and how that widens. Pure; knows nothing of Arrow or Avro.
 
     NULL ──→ BOOL, STRING, struct, list ─────────────→ TEXT
-      └────→ INT ──→ LONG ───────────────────────────→ TEXT
-               └───→ DOUBLE ─────────────────────────→ TEXT
+      ├────→ INT ──→ LONG ───────────────────────────→ TEXT
+      │        └───→ DOUBLE ─────────────────────────→ TEXT
+      └────→ TIMESTAMP ──→ STRING ───────────────────→ TEXT
 
-A shape only ever widens. TEXT holds any mix of kinds without loss: a string stays as it is, everything else becomes its
+A shape only ever widens. Strings are TIMESTAMP only where that is asked for. TEXT holds any mix of kinds without loss: a string stays as it is, everything else becomes its
 JSON text. Integers beyond 64 bits become TEXT, and so do numbers of which some are fractions while others are integers
 that a double would round (LONG: beyond ±2⁵³).
 """
@@ -12,9 +13,11 @@ that a double would round (LONG: beyond ±2⁵³).
 from __future__ import annotations
 
 import enum
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, cast
 
 import attrs
+
+from streamhouse_connect.formatters.timestamps import is_timestamp
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -29,6 +32,7 @@ __all__ = [
     "Shape",
     "StructOf",
     "join",
+    "timeless",
     "widen",
 ]
 
@@ -50,6 +54,7 @@ class Kind(enum.Enum):
     INT = "int"
     LONG = "long"
     DOUBLE = "double"
+    TIMESTAMP = "timestamp"
     STRING = "string"
     TEXT = "text"
 
@@ -81,6 +86,8 @@ _WIDER: Final = {
     **{(Kind.NULL, kind): kind for kind in Kind},
     (Kind.INT, Kind.LONG): Kind.LONG,
     (Kind.LONG, Kind.INT): Kind.LONG,
+    (Kind.TIMESTAMP, Kind.STRING): Kind.STRING,
+    (Kind.STRING, Kind.TIMESTAMP): Kind.STRING,
     (Kind.INT, Kind.DOUBLE): Kind.DOUBLE,
     (Kind.DOUBLE, Kind.INT): Kind.DOUBLE,
 }
@@ -91,25 +98,33 @@ _PLAIN: Final = {
     bool: Kind.BOOL,
 }  # kinds that a type decides alone: the short way
 
+_MAYBE_TIMES: Final = (Kind.NULL, Kind.TIMESTAMP)
 
-def widen(shape: Shape, value: object, *, depth: int = 0) -> Shape:
-    """Return the narrowest shape that holds `value` and all that `shape` holds: `shape` itself where that does."""
+
+def widen(shape: Shape, value: object, *, timestamps: bool = False, depth: int = 0) -> Shape:
+    """Return the narrowest shape that holds `value` and all that `shape` holds: `shape` itself where that does.
+
+    `timestamps`: strings that say a time exactly (see `timestamps`) are TIMESTAMP where no other string was seen.
+    """
     if value is None or shape is Kind.TEXT:
         return shape
 
     if isinstance(value, dict):
         if depth <= MAX_DEPTH and (isinstance(shape, StructOf) or shape is Kind.NULL):
-            return _widen_struct(shape if isinstance(shape, StructOf) else EMPTY, value, depth, found=shape)
+            return _widen_struct(shape, value, timestamps=timestamps, depth=depth)
 
         return Kind.TEXT
 
     if isinstance(value, list):
         if depth <= MAX_DEPTH and (isinstance(shape, ListOf) or shape is Kind.NULL):
-            return _widen_list(shape, value, depth)
+            return _widen_list(shape, value, timestamps=timestamps, depth=depth)
 
         return Kind.TEXT
 
     kind = _PLAIN.get(type(value)) or _kind(value)
+
+    if timestamps and kind is Kind.STRING and shape in _MAYBE_TIMES and is_timestamp(cast("str", value)):
+        kind = Kind.TIMESTAMP
 
     if kind is shape:
         return shape
@@ -117,8 +132,9 @@ def widen(shape: Shape, value: object, *, depth: int = 0) -> Shape:
     return _WIDER.get((shape, kind), Kind.TEXT) if isinstance(shape, Kind) else Kind.TEXT
 
 
-def _widen_struct(shape: StructOf, value: dict[str, object], depth: int, *, found: Shape) -> Shape:
-    fields = shape.fields
+def _widen_struct(shape: Shape, value: dict[str, object], *, timestamps: bool, depth: int) -> Shape:
+    known = shape if isinstance(shape, StructOf) else EMPTY
+    fields = known.fields
     wider: dict[str, Shape] | None = None
 
     for name, item in value.items():
@@ -127,7 +143,7 @@ def _widen_struct(shape: StructOf, value: dict[str, object], depth: int, *, foun
         if old is _PLAIN.get(type(item), ...):
             continue
 
-        new = widen(Kind.NULL if old is None else old, item, depth=depth + 1)
+        new = widen(Kind.NULL if old is None else old, item, timestamps=timestamps, depth=depth + 1)
 
         if new is not old:
             if wider is None:
@@ -136,18 +152,18 @@ def _widen_struct(shape: StructOf, value: dict[str, object], depth: int, *, foun
             wider[name] = new
 
     if wider is None:
-        return shape if found is shape else StructOf({})
+        return known if known is shape else StructOf({})
 
     widened = StructOf(wider)
     return Kind.TEXT if depth and widened.size > MAX_NESTED_FIELDS else widened
 
 
-def _widen_list(shape: Shape, value: list[object], depth: int) -> Shape:
+def _widen_list(shape: Shape, value: list[object], *, timestamps: bool, depth: int) -> Shape:
     old = shape.item if isinstance(shape, ListOf) else Kind.NULL
     new: Shape = old
 
     for item in value:
-        new = widen(new, item, depth=depth + 1)
+        new = widen(new, item, timestamps=timestamps, depth=depth + 1)
 
     return shape if isinstance(shape, ListOf) and new is old else ListOf(new)
 
@@ -195,3 +211,14 @@ def _join_structs(one: StructOf, other: StructOf, depth: int) -> Shape:
 
     joined = StructOf(fields)
     return Kind.TEXT if depth and joined.size > MAX_NESTED_FIELDS else joined
+
+
+def timeless(shape: Shape) -> Shape:
+    """Return the shape with STRING in place of TIMESTAMP."""
+    if isinstance(shape, StructOf):
+        return StructOf({name: timeless(field) for name, field in shape.fields.items()})
+
+    if isinstance(shape, ListOf):
+        return ListOf(timeless(shape.item))
+
+    return Kind.STRING if shape is Kind.TIMESTAMP else shape
