@@ -9,7 +9,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from streamhouse_connect import Formatter
-from streamhouse_connect.formatters.avro import AvroConfig, AvroFormatter, original_name
+from streamhouse_connect.formatters.avro import AvroConfig, AvroFormatter
+from streamhouse_connect.formatters.avronames import original_name
 from streamhouse_connect.formatters.json import JsonConfig, JsonFormatter
 from streamhouse_connect.formatters.parquet import ParquetConfig, ParquetFormatter
 from streamhouse_connect.testing.formatters import FormatterConformance

@@ -11,7 +11,7 @@ import attrs
 import pyarrow.parquet as pq
 import pytest
 
-from streamhouse_connect import MemoryDefinitionStore, RetriableError, SqliteDefinitionStore
+from streamhouse_connect import MemoryDefinitionStore, RejectedRecords, RetriableError, SqliteDefinitionStore
 from streamhouse_connect.formatters.json import JsonConfig, JsonFormatter
 from streamhouse_connect.formatters.parquet import ParquetConfig, ParquetFormatter
 from streamhouse_connect.learning import Learning
@@ -165,3 +165,16 @@ async def test_a_format_without_columns_keeps_nothing() -> None:
     assert bytes(await Learning(formatter, context(state)).format(make_batch([b"{}"]), write)) == b"file"
     assert threads != [threading.current_thread()]
     assert state.values == {}
+
+
+async def test_what_is_rejected_is_rejected_by_what_is_kept() -> None:
+    """A record is a dead letter by a schema that a restart finds again, not by one that nobody has kept."""
+    state = MemoryStateStore()
+    strict = ParquetFormatter(ParquetConfig(schema_evolution="strict"))
+    out = io.BytesIO()
+    strict.format(make_batch([b'{"a":1}']), out)  # of a batch whose schema is not kept yet
+
+    with pytest.raises(RejectedRecords):
+        await Worker(state, strict).columns(b'{"a":1}', b'{"b":1}')
+
+    assert state.values == {KEY: (b'{"version":1,"shape":{"a":"int"}}', 1)}

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import io
 import json
+import sys
+from datetime import UTC, datetime
 from typing import Any
 
 import fastavro
 import pytest
-from hypothesis import example, given
-from hypothesis import strategies as st
 
 from streamhouse_connect import RejectedRecords
-from streamhouse_connect.formatters.avro import AvroConfig, AvroFormatter, avro_name, original_name
+from streamhouse_connect.formatters.avro import AvroConfig, AvroFormatter
 from streamhouse_connect.testing import make_batch
 
 
@@ -118,26 +118,6 @@ def test_the_original_name_stands_in_the_doc(formatter: AvroFormatter) -> None:
     ]
 
 
-@given(st.text(st.characters(exclude_categories=["Cs"])) | st.text("_xAF0é-", max_size=8))
-@example("")
-@example("_x_")
-@example("_xé")
-@example("1_x2D_")
-def test_every_name_can_be_escaped_and_read_back(name: str) -> None:
-    """Escaped names keep to Avro's rules, and no two names become one."""
-    escaped = avro_name(name)
-
-    assert escaped.isascii()
-    assert escaped.isidentifier()
-    assert original_name(escaped) == name
-
-
-@pytest.mark.parametrize("name", ["a", "order_id", "_", "pos_x", "_x", "tax_x_1", "A1"])
-def test_names_that_avro_allows_are_rarely_touched(name: str) -> None:
-    """Only what looks like an escape is."""
-    assert avro_name(name) == name or "_x_" in name
-
-
 def test_a_file_that_lost_whole_blocks_is_not_counted(formatter: AvroFormatter) -> None:
     """The header says how many records there should be, as Avro has no footer."""
     file = file_of(formatter, *[{"a": f"{n}" * 500} for n in range(500)])
@@ -156,3 +136,130 @@ def test_records_that_are_no_objects_are_rejected(formatter: AvroFormatter) -> N
         write(formatter, b"1", {"a": 1}, b"[{}]")
 
     assert list(caught.value.reasons) == [0, 2]
+
+
+def batch_file(formatter: AvroFormatter, *values: bytes | None, **columns: Any) -> Any:
+    """Return a reader of the file of a batch."""
+    out = io.BytesIO()
+    formatter.format(make_batch(values, **columns), out)
+    return fastavro.reader(io.BytesIO(out.getvalue()))
+
+
+@pytest.mark.parametrize("compression", ["deflate", "zstandard", "snappy", "null"])
+def test_blocks_are_compressed_as_asked(compression: Any) -> None:
+    """The header says how."""
+    config = AvroConfig(compression=compression)
+    reader = batch_file(AvroFormatter(config), b'{"a":1}')
+
+    assert [*config.problems()] == []
+    assert reader.codec == compression
+    assert [*reader] == [{"a": 1}]
+
+
+def test_a_compression_whose_library_is_missing_is_a_problem(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It says what to install, before anything runs."""
+    monkeypatch.setitem(sys.modules, "cramjam", None)
+    (problem,) = AvroConfig(compression="snappy").problems()
+
+    assert str(problem) == (
+        'compression snappy needs cramjam: pip install "streamhouse-connect[snappy]", or choose deflate'
+    )
+
+
+def test_the_schema_that_was_learned_stands_in_the_file(formatter: AvroFormatter) -> None:
+    """With the names as the records have them."""
+    reader = batch_file(formatter, b'{"order-id":1}')
+
+    assert reader.metadata["streamhouse.schema"] == '{"version":1,"shape":{"order-id":"int"}}'
+    assert formatter.learned("orders") == b'{"version":1,"shape":{"order-id":"int"}}'
+
+
+def test_a_tombstone_is_a_record_of_nulls(formatter: AvroFormatter) -> None:
+    """Also the first of all."""
+    assert [*batch_file(formatter, None)] == [{}]
+    assert [*batch_file(formatter, b'{"a":1}', None)] == [{"a": 1}, {"a": None}]
+
+
+NOON = datetime(2026, 2, 10, 12, tzinfo=UTC)
+
+
+def test_exact_times_become_instants_where_asked_for() -> None:
+    """On every level; the first other string makes the column text."""
+    formatter = AvroFormatter(AvroConfig(infer_timestamps=True))
+
+    for _ in range(2):
+        assert write(formatter, {"a": "2026-02-10T12:00:00Z", "b": [{"c": "2026-02-10T14:00:00+02:00"}, None]}) == [
+            {"a": NOON, "b": [{"c": NOON}, None]}
+        ]
+
+    assert write(formatter, {"a": "2026-02-10"}, {"b": [{"c": 1}]}) == [
+        {"a": "2026-02-10", "b": None},
+        {"a": None, "b": [{"c": "1"}]},
+    ]
+
+
+def test_strict_schemas_reject_what_does_not_fit() -> None:
+    """With the field."""
+    formatter = AvroFormatter(AvroConfig(schema_evolution="strict"))
+    write(formatter, {"a": 1})
+
+    with pytest.raises(RejectedRecords) as caught:
+        write(formatter, {"a": 2}, {"a": "x"}, {"b": 1})
+
+    assert caught.value.reasons == {
+        1: "its field a does not fit the column of int that is known",
+        2: "its field b is not in the schema that is known",
+    }
+
+
+ENVELOPE = {"_topic": "orders", "_partition": 0, "_offset": 0, "_timestamp": NOON, "_key": b"\xff"}
+
+
+def test_records_stand_before_their_values() -> None:
+    """The value's names are escaped, inner records may have any."""
+    formatter = AvroFormatter(AvroConfig(envelope="true"))
+    reader = batch_file(
+        formatter,
+        b'{"header":{"_key":1},"a b":2}',
+        keys=[b"\xff"],
+        timestamps=[1_770_724_800_000],
+        headers=[(("x", b"\x00"), ("x", None))],
+    )
+
+    assert [*reader] == [
+        {
+            **ENVELOPE,
+            "_headers": [{"name": "x", "value": b"\x00"}, {"name": "x", "value": None}],
+            "header": {"_key": 1},
+            "a_x20_b": 2,
+        }
+    ]
+    assert next(iter(batch_file(formatter, None)))["_timestamp"] is None
+
+
+def test_a_record_with_a_field_of_such_a_name_is_rejected() -> None:
+    """Whether or not it is the first, and whatever was learned before there was an envelope."""
+    formatter = AvroFormatter(AvroConfig(envelope="true"))
+    before = AvroFormatter(AvroConfig())
+    write(before, {"_key": "x", "a": 1})
+    formatter.adopt("orders", before.learned("orders") or b"")
+
+    for _ in range(2):
+        with pytest.raises(RejectedRecords, match="_key has the name of a column of the envelope") as caught:
+            write(formatter, {"a": 1}, {"_key": "x"})
+
+        assert list(caught.value.reasons) == [1]
+        write(formatter, {"a": 1})
+
+
+def test_raw_values_may_be_any_bytes() -> None:
+    """They are not looked at, and there is nothing to learn."""
+    formatter = AvroFormatter(AvroConfig(envelope="raw"))
+    reader = batch_file(formatter, b"\xff\x00", b"", None, topic="a-b")
+
+    assert [(record["_topic"], record["_offset"], record["_value"]) for record in reader] == [
+        ("a-b", 0, b"\xff\x00"),
+        ("a-b", 1, b""),
+        ("a-b", 2, None),
+    ]
+    assert formatter.learned("a-b") is None

@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streamhouse_connect import Formatter
-from streamhouse_connect.formatters.avro import AvroConfig, AvroFormatter, avro_name
+from streamhouse_connect.formatters.avro import AvroConfig, AvroFormatter
+from streamhouse_connect.formatters.avronames import avro_name
 from streamhouse_connect.formatters.parquet import ParquetConfig, ParquetFormatter
 from streamhouse_connect.formatters.shapes import EMPTY, Kind, ListOf, Shape, StructOf, widen
 from streamhouse_connect.testing import make_batch

@@ -2,48 +2,60 @@
 
 from __future__ import annotations
 
+import importlib
 import io
-import re
-from typing import TYPE_CHECKING, Any, BinaryIO, Final
+import sys
+from functools import partial
+from typing import TYPE_CHECKING, Any, BinaryIO, Final, Literal
 
 import attrs
 import fastavro
 
-from streamhouse_connect.formatters.fitting import fitter, inexact
+from streamhouse_connect.config import option
+from streamhouse_connect.errors import Problem
+from streamhouse_connect.formatters.avroplans import AvroPlan, raw_records, raw_schema
+from streamhouse_connect.formatters.envelopes import Envelope
 from streamhouse_connect.formatters.interface import Formatter
-from streamhouse_connect.formatters.schemas import Schemas, decode
-from streamhouse_connect.formatters.shapes import Kind, ListOf
-from streamhouse_connect.values import json_lines
+from streamhouse_connect.formatters.notation import SCHEMA_KEY
+from streamhouse_connect.formatters.options import ColumnsConfig
+from streamhouse_connect.formatters.schemas import Schemas, decode, value_lines
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
-    from streamhouse_connect.formatters.shapes import Shape, StructOf
+    from streamhouse_connect.formatters.schemas import Row
     from streamhouse_connect.records import Batch
 
-__all__ = ["AvroConfig", "AvroFormatter", "avro_name", "original_name"]
+__all__ = ["AvroConfig", "AvroFormatter"]
 
 _COUNT: Final = "streamhouse.records"
-_ESCAPE: Final = re.compile(r"_(?=x[0-9A-F]*[^A-Za-z0-9])|[^A-Za-z0-9_]|^[0-9]")
-_ESCAPED: Final = re.compile(r"_x([0-9A-F]*)_")
-
-_TYPES: Final = {
-    Kind.BOOL: "boolean",
-    Kind.INT: "long",
-    Kind.LONG: "long",
-    Kind.DOUBLE: "double",
-    Kind.STRING: "string",
-    Kind.TEXT: "string",
+_LIBRARIES: Final = {
+    "zstandard": ("compression.zstd" if sys.version_info >= (3, 14) else "backports.zstd", "zstd"),
+    "snappy": ("cramjam", "snappy"),
 }
+"""What fastavro compresses with, and the extra that it comes with."""
 
 
 @attrs.frozen(kw_only=True)
-class AvroConfig:
-    """There is nothing to choose."""
+class AvroConfig(ColumnsConfig):
+    """What can be chosen."""
+
+    compression: Literal["deflate", "zstandard", "snappy", "null"] = option(
+        "compression", default="deflate", doc="avro: how the blocks of a file are compressed."
+    )
+
+    def problems(self) -> Iterator[Problem]:
+        module, extra = _LIBRARIES.get(self.compression, ("zlib", ""))
+
+        try:
+            importlib.import_module(module)
+        except ImportError:
+            remedy = f'pip install "streamhouse-connect[{extra}]", or choose deflate'
+            yield Problem("compression", f"{self.compression} needs {module}: {remedy}")
 
 
 class AvroFormatter(Formatter[AvroConfig]):
-    """Columns learned from all records of a topic, compressed with deflate.
+    """Columns learned from all records of a topic.
 
     Every field is nullable. A name that Avro does not allow is escaped (`order-id` → `order_x2D_id`, see
     `original_name`) and stands in the field's doc.
@@ -56,24 +68,59 @@ class AvroFormatter(Formatter[AvroConfig]):
 
     def __init__(self, config: AvroConfig) -> None:
         super().__init__(config)
-        self._schemas = Schemas(_Plan.of)
+        self._envelope = Envelope(config.envelope)
+        self._schemas = Schemas(
+            partial(AvroPlan.of, envelope=self._envelope),
+            strict=config.schema_evolution == "strict",
+            timestamps=config.infer_timestamps,
+            reserved=config.reserved,
+        )
 
     def format(self, batch: Batch, out: BinaryIO) -> None:
-        rows = decode(json_lines(batch.values, objects=True))
-        topic = batch.spans[0].tp.topic
-        plan = self._schemas.get(topic)
-        body = plan.write(rows) if plan else None
-
-        if body is None:
-            body = self._schemas.learn(topic, rows).write_surely(rows)
-
-        out.write(body)
+        out.write(self._file(batch))
 
     def learned(self, topic: str) -> bytes | None:
         return self._schemas.kept(topic)
 
     def adopt(self, topic: str, learned: bytes) -> None:
         self._schemas.adopt(topic, learned)
+
+    def _file(self, batch: Batch) -> memoryview:
+        topic = batch.spans[0].tp.topic
+
+        if self._envelope is Envelope.RAW:
+            return self._written(raw_schema(topic), raw_records(batch), len(batch), None)
+
+        rows = decode(value_lines(batch))
+        plan = self._schemas.get(topic)
+        file = self._fitted(plan, batch, rows) if plan else None
+        return self._surely(self._schemas.learn(topic, rows), batch, rows) if file is None else file
+
+    def _fitted(self, plan: AvroPlan, batch: Batch, rows: Sequence[Row]) -> memoryview | None:
+        """Return the file of the rows; None if they don't fit."""
+        if plan.inexact is not None and any(map(plan.inexact, rows)):  # fastavro would round them
+            return None
+
+        try:
+            return self._surely(plan, batch, rows)
+        except (ValueError, TypeError, AttributeError, OverflowError):
+            return None
+
+    def _surely(self, plan: AvroPlan, batch: Batch, rows: Sequence[Row]) -> memoryview:
+        return self._written(plan.schema, plan.records(batch, rows), len(rows), plan.kept)
+
+    def _written(self, schema: Any, records: Iterable[Any], count: int, kept: str | None) -> memoryview:
+        out = io.BytesIO()
+        fastavro.writer(
+            out,
+            schema,
+            records,
+            codec=self.config.compression,
+            metadata={_COUNT: str(count), **({SCHEMA_KEY: kept} if kept else {})},
+            strict_allow_default=True,  # else fields that are not in the schema would be dropped
+            disable_tuple_notation=True,
+        )
+        return out.getbuffer()
 
     def count(self, source: BinaryIO) -> int:
         try:
@@ -87,74 +134,3 @@ class AvroFormatter(Formatter[AvroConfig]):
             raise ValueError(f"it holds {count} of {said} records")
 
         return count
-
-
-@attrs.frozen
-class _Plan:
-    """How the rows of a topic become a file."""
-
-    schema: Any
-    fit: Callable[[object], object] | None
-    inexact: Callable[[object], bool] | None
-
-    @classmethod
-    def of(cls, topic: str, shape: StructOf) -> _Plan:
-        schema = fastavro.parse_schema(_record(avro_name(topic), shape))
-        return cls(schema, fitter(shape, avro_name), inexact(shape))
-
-    def write(self, rows: Sequence[object]) -> memoryview | None:
-        """Write the rows into a file; None if they don't fit."""
-        if self.inexact is not None and any(map(self.inexact, rows)):  # fastavro would round them
-            return None
-
-        try:
-            return self.write_surely(rows)
-        except (ValueError, TypeError, AttributeError, OverflowError):
-            return None
-
-    def write_surely(self, rows: Sequence[object]) -> memoryview:
-        out = io.BytesIO()
-        fastavro.writer(
-            out,
-            self.schema,
-            map(self.fit, rows) if self.fit else rows,
-            codec="deflate",
-            metadata={_COUNT: str(len(rows))},
-            strict_allow_default=True,  # else fields that are not in the schema would be dropped
-            disable_tuple_notation=True,
-        )
-        return out.getbuffer()
-
-
-def avro_name(name: str) -> str:
-    """Return the name as Avro allows it; two names never become the same, and `original_name` turns it back."""
-    return _ESCAPE.sub(lambda found: f"_x{ord(found[0]):X}_", name) or "_x_"
-
-
-def original_name(name: str) -> str:
-    """Return the name that `avro_name` was given."""
-    return _ESCAPED.sub(lambda found: chr(int(found[1], 16)) if found[1] else "", name)
-
-
-def _record(name: str, shape: StructOf, *, namespace: str = "") -> dict[str, object]:
-    inner = f"{namespace}.{name}" if namespace else name
-    fields = [_field(field, avro_name(field), kind, inner) for field, kind in shape.fields.items()]
-    return {"type": "record", "name": name, "namespace": namespace, "fields": fields}
-
-
-def _field(original: str, name: str, shape: Shape, namespace: str) -> dict[str, object]:
-    field: dict[str, object] = {"name": name, "type": _nullable(name, shape, namespace), "default": None}
-    return field if name == original else {**field, "doc": original}
-
-
-def _nullable(name: str, shape: Shape, namespace: str) -> object:
-    if shape is Kind.NULL:
-        return ["null"]  # a union, even of one: outside unions fastavro drops what is not null without a word
-
-    if isinstance(shape, Kind):
-        return ["null", _TYPES[shape]]
-
-    if isinstance(shape, ListOf):
-        return ["null", {"type": "array", "items": _nullable(name, shape.item, namespace)}]
-
-    return ["null", _record(name, shape, namespace=namespace)]

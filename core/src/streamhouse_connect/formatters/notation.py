@@ -16,7 +16,10 @@ from streamhouse_connect.formatters.shapes import Kind, ListOf, StructOf
 if TYPE_CHECKING:
     from streamhouse_connect.formatters.shapes import Shape
 
-__all__ = ["read_shape", "write_shape"]
+__all__ = ["SCHEMA_KEY", "read_shape", "write_shape"]
+
+SCHEMA_KEY: Final = "streamhouse.schema"
+"""Where the text stands in the metadata of files."""
 
 _VERSION: Final = 1
 

@@ -16,7 +16,7 @@ import pyarrow.json
 
 from streamhouse_connect.formatters.envelopes import COLUMNS
 from streamhouse_connect.formatters.fitting import fitter
-from streamhouse_connect.formatters.notation import write_shape
+from streamhouse_connect.formatters.notation import SCHEMA_KEY, write_shape
 from streamhouse_connect.formatters.shapes import EXACT, Kind, ListOf
 from streamhouse_connect.formatters.timestamps import PATTERN
 from streamhouse_connect.records import NO_TIMESTAMP
@@ -27,10 +27,7 @@ if TYPE_CHECKING:
     from streamhouse_connect.formatters.shapes import Shape, StructOf
     from streamhouse_connect.records import Batch
 
-__all__ = ["SCHEMA_KEY", "TablePlan", "envelope_columns"]
-
-SCHEMA_KEY: Final = "streamhouse.schema"
-"""Where the learned schema stands in a file's metadata."""
+__all__ = ["TablePlan", "envelope_columns"]
 
 _MAX_BLOCK: Final = 1 << 30
 _UTC: Final = pa.timestamp("us", "UTC")

@@ -158,12 +158,12 @@ class Registry:
 
         if issubclass(plugin, ObjectSink):
             options += describe([ObjectConfig])
-            options += [
+            options += dict.fromkeys(  # some formats share options
                 option
                 for kind in ("formatter", "partitioner")
                 for entry in self._found[kind].values()
                 for option in _options_of(entry)
-            ]
+            )
 
         options += describe([ConnectorOptions], defaults=plugin.defaults)
         return list({option.key: option for option in options}.values())  # several partitioners may share one
