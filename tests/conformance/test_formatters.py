@@ -171,7 +171,9 @@ def test_raw_avro_holds_every_byte() -> None:
     """For fastavro."""
     file = raw_file(AvroFormatter(AvroConfig(envelope="raw")))
 
-    assert [_raw_row(tuple(record.values())) for record in fastavro.reader(io.BytesIO(file))] == RAW
+    records: Any = fastavro.reader(io.BytesIO(file))
+
+    assert [_raw_row(tuple(record.values())) for record in records] == RAW
 
 
 def _raw_row(row: tuple[Any, ...]) -> tuple[Any, ...]:

@@ -11,7 +11,7 @@ written; and what is rejected by a schema is rejected by one that is kept. Knows
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from streamhouse_connect.errors import ConflictError, RejectedRecords
 
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Learning"]
 
+R = TypeVar("R")
+
 
 class Learning:
     """Formats the batches of one connector, several at a time if need be."""
@@ -33,7 +35,7 @@ class Learning:
         self._context = context
         self._adopted: dict[str, bytes] = {}
 
-    async def format(self, batch: Batch, write: Callable[[Batch], memoryview]) -> memoryview:
+    async def format(self, batch: Batch, write: Callable[[Batch], R]) -> R:
         """Return what `write`, which blocks, makes of the batch with the formatter.
 
         :raises FatalError: if what was kept can't be read.

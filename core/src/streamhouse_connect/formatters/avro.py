@@ -13,7 +13,10 @@ import fastavro
 
 from streamhouse_connect.config import option
 from streamhouse_connect.errors import Problem
-from streamhouse_connect.formatters.avroplans import AvroPlan, raw_records, raw_schema
+from streamhouse_connect.formatters.avronames import avro_name
+from streamhouse_connect.formatters.avroplans import AvroPlan, beside, declared_schema, raw_records, raw_schema
+from streamhouse_connect.formatters.avrotypes import avro_fields
+from streamhouse_connect.formatters.conforming import conform
 from streamhouse_connect.formatters.envelopes import Envelope
 from streamhouse_connect.formatters.interface import Formatter
 from streamhouse_connect.formatters.notation import SCHEMA_KEY
@@ -23,6 +26,7 @@ from streamhouse_connect.formatters.schemas import Schemas, decode, value_lines
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
+    from streamhouse_connect.formatters.declared import Columns
     from streamhouse_connect.formatters.schemas import Row
     from streamhouse_connect.records import Batch
 
@@ -44,7 +48,11 @@ class AvroConfig(ColumnsConfig):
         "compression", default="deflate", doc="avro: how the blocks of a file are compressed."
     )
 
+    def check(self, columns: Columns) -> None:
+        avro_fields(columns, "record")
+
     def problems(self) -> Iterator[Problem]:
+        yield from ColumnsConfig.problems(self)
         module, extra = _LIBRARIES.get(self.compression, ("zlib", ""))
 
         try:
@@ -55,9 +63,9 @@ class AvroConfig(ColumnsConfig):
 
 
 class AvroFormatter(Formatter[AvroConfig]):
-    """Columns learned from all records of a topic.
+    """Columns learned from all records of a topic, or declared by `schema.file`.
 
-    Every field is nullable. A name that Avro does not allow is escaped (`order-id` → `order_x2D_id`, see
+    Every learned field is nullable. A name that Avro does not allow is escaped (`order-id` → `order_x2D_id`, see
     `original_name`) and stands in the field's doc.
     """
 
@@ -69,9 +77,10 @@ class AvroFormatter(Formatter[AvroConfig]):
     def __init__(self, config: AvroConfig) -> None:
         super().__init__(config)
         self._envelope = Envelope(config.envelope)
+        self._declared = config.declared().adapted(avro_name, strict=_is_strict(config)) if config.schema_file else None
         self._schemas = Schemas(
             partial(AvroPlan.of, envelope=self._envelope),
-            strict=config.schema_evolution == "strict",
+            strict=_is_strict(config),
             timestamps=config.infer_timestamps,
             reserved=config.reserved,
         )
@@ -90,6 +99,11 @@ class AvroFormatter(Formatter[AvroConfig]):
 
         if self._envelope is Envelope.RAW:
             return self._written(raw_schema(topic), raw_records(batch), len(batch), None)
+
+        if self._declared is not None:
+            declared = declared_schema(topic, self._declared, self._envelope)
+            records = beside(batch, conform(value_lines(batch), self._declared), self._envelope)
+            return self._written(declared, records, len(batch), None)
 
         rows = decode(value_lines(batch))
         plan = self._schemas.get(topic)
@@ -134,3 +148,7 @@ class AvroFormatter(Formatter[AvroConfig]):
             raise ValueError(f"it holds {count} of {said} records")
 
         return count
+
+
+def _is_strict(config: AvroConfig) -> bool:
+    return config.schema_evolution == "strict"

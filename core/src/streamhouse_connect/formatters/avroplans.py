@@ -8,6 +8,7 @@ import attrs
 import fastavro
 
 from streamhouse_connect.formatters.avronames import avro_name
+from streamhouse_connect.formatters.avrotypes import avro_fields
 from streamhouse_connect.formatters.envelopes import COLUMNS, VALUE_COLUMN, Envelope, raw_rows
 from streamhouse_connect.formatters.fitting import fitter, inexact
 from streamhouse_connect.formatters.notation import write_shape
@@ -18,12 +19,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
     from datetime import datetime
 
+    from streamhouse_connect.formatters.declared import Columns
     from streamhouse_connect.formatters.envelopes import RawRow
     from streamhouse_connect.formatters.schemas import Row
     from streamhouse_connect.formatters.shapes import Shape, StructOf
     from streamhouse_connect.records import Batch
 
-__all__ = ["AvroPlan", "raw_records", "raw_schema"]
+__all__ = ["AvroPlan", "beside", "declared_schema", "raw_records", "raw_schema"]
 
 _TYPES: Final[dict[Kind, object]] = {
     Kind.BOOL: "boolean",
@@ -50,9 +52,8 @@ class AvroPlan:
     @classmethod
     def of(cls, topic: str, shape: StructOf, *, envelope: Envelope) -> AvroPlan:
         name = avro_name(topic)
-        fields = [*(_envelope_fields(name) if envelope is Envelope.RECORD else ()), *_fields(shape, name)]
         return cls(
-            fastavro.parse_schema(_record(name, fields)),
+            _schema(name, _fields(shape, name), envelope),
             write_shape(shape).decode(),
             inexact(shape),
             fitter(shape, avro_name, moment=_moment),
@@ -64,8 +65,23 @@ class AvroPlan:
 
         :raises ValueError: on the way, for strings that are no times in a column of such.
         """
-        fitted = map(self._fit, rows) if self._fit else rows
-        return map(_beside, _envelopes(batch), fitted) if self._envelope is Envelope.RECORD else fitted
+        return beside(batch, map(self._fit, rows) if self._fit else rows, self._envelope)
+
+
+def declared_schema(topic: str, columns: Columns, envelope: Envelope) -> Any:
+    """Return the schema of records whose columns are declared."""
+    name = avro_name(topic)
+    return _schema(name, avro_fields(columns, name), envelope)
+
+
+def beside(batch: Batch, rows: Iterable[Any], envelope: Envelope) -> Iterable[Any]:
+    """Return the rows, each with what is known of its record where there is an envelope."""
+    return map(_beside, _envelopes(batch), rows) if envelope is Envelope.RECORD else rows
+
+
+def _schema(name: str, fields: list[dict[str, object]], envelope: Envelope) -> Any:
+    first = _envelope_fields(name) if envelope is Envelope.RECORD else []
+    return fastavro.parse_schema(_record(name, [*first, *fields]))
 
 
 def raw_schema(topic: str) -> Any:

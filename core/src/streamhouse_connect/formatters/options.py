@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import attrs
 
 from streamhouse_connect.config import option
+from streamhouse_connect.errors import Problem
 from streamhouse_connect.formatters.envelopes import COLUMNS, Envelope, EnvelopeOption
+from streamhouse_connect.formatters.schemafiles import read_schema_file
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from streamhouse_connect.formatters.declared import Columns
 
 __all__ = ["ColumnsConfig"]
 
@@ -34,6 +41,45 @@ class ColumnsConfig:
         doc="parquet, avro: columns in which every string is a time in ISO form with an offset, to the microsecond at most, become "
         "timestamps in UTC; the first other string makes them text for good.",
     )
+
+    schema_file: str | None = option(
+        "schema.file",
+        default=None,
+        doc="parquet, avro: a file with the schema, as Arrow (IPC), Avro or JSON Schema. Its columns are those of the files; a "
+        "record that does not fit is rejected; other fields are left out, or rejected with schema.evolution=strict.",
+    )
+
+    def problems(self) -> Iterator[Problem]:
+        if self.schema_file is None:
+            return
+
+        if Envelope(self.envelope) is Envelope.RAW:
+            yield Problem("schema.file", "has no use with envelope=raw, which does not look at values; leave it out")
+            return
+
+        try:
+            columns = self.declared()
+            self.check(columns)
+        except ValueError as error:
+            yield Problem("schema.file", f"{self.schema_file} {error}")
+            return
+
+        for name in sorted({column.name for column in columns.columns} & {*self.reserved}):
+            yield Problem("schema.file", f"{self.schema_file} has a column {name}, and so has the envelope; rename it")
+
+    def check(self, columns: Columns) -> None:
+        """Look whether the format has the types of these columns.
+
+        :raises ValueError: if not.
+        """
+        raise NotImplementedError
+
+    def declared(self) -> Columns:
+        """Return the columns of `schema.file`.
+
+        :raises ValueError: if it can't be read.
+        """
+        return read_schema_file(self.schema_file or "").adapted(strict=self.schema_evolution == "strict")
 
     @property
     def reserved(self) -> tuple[str, ...]:

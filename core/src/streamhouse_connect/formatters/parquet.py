@@ -10,6 +10,8 @@ import pyarrow.parquet as pq
 
 from streamhouse_connect.config import option
 from streamhouse_connect.errors import FatalError
+from streamhouse_connect.formatters.arrowtypes import arrow_schema
+from streamhouse_connect.formatters.conforming import conform
 from streamhouse_connect.formatters.envelopes import VALUE_COLUMN, Envelope
 from streamhouse_connect.formatters.interface import Formatter
 from streamhouse_connect.formatters.options import ColumnsConfig
@@ -17,6 +19,7 @@ from streamhouse_connect.formatters.schemas import Schemas, decode, value_lines
 from streamhouse_connect.formatters.tables import TablePlan, envelope_columns
 
 if TYPE_CHECKING:
+    from streamhouse_connect.formatters.declared import Columns
     from streamhouse_connect.records import Batch
     from streamhouse_connect.values import JsonLines
 
@@ -37,11 +40,14 @@ class ParquetConfig(ColumnsConfig):
         doc="parquet: the rows of a row group, the part of a file that readers skip or share out as a whole.",
     )
 
+    def check(self, columns: Columns) -> None:
+        arrow_schema(columns)
+
 
 class ParquetFormatter(Formatter[ParquetConfig]):
     """Columns learned from all records of a topic.
 
-    Integers are int64, other numbers double, text string or a timestamp. Kinds that mix become strings: see `shapes`.
+    Or declared by `schema.file`. Where they are learned integers are int64, other numbers double, text string or a timestamp. Kinds that mix become strings: see `shapes`.
     """
 
     name = "parquet"
@@ -52,6 +58,7 @@ class ParquetFormatter(Formatter[ParquetConfig]):
     def __init__(self, config: ParquetConfig) -> None:
         super().__init__(config)
         self._envelope = Envelope(config.envelope)
+        self._declared = config.declared() if config.schema_file else None
         self._schemas = Schemas(
             lambda _topic, shape: TablePlan.of(shape),
             strict=config.schema_evolution == "strict",
@@ -92,10 +99,14 @@ class ParquetFormatter(Formatter[ParquetConfig]):
         if self._envelope is Envelope.NONE:
             return table
 
-        columns = zip(table.column_names, table.columns, strict=True)
-        return pa.table({**envelope_columns(batch), **dict(columns)}, metadata=table.schema.metadata)
+        beside = pa.table(envelope_columns(batch))
+        schema = pa.schema([*beside.schema, *table.schema], metadata=table.schema.metadata)
+        return pa.Table.from_arrays([*beside.columns, *table.columns], schema=schema)
 
     def _values(self, topic: str, lines: JsonLines) -> pa.Table:
+        if self._declared is not None:
+            return pa.Table.from_pylist(conform(lines, self._declared), arrow_schema(self._declared))
+
         plan = self._schemas.get(topic)
         rows = decode(lines) if plan is None or plan.fit is not None else None
         table = None
