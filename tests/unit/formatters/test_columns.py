@@ -16,6 +16,7 @@ from streamhouse_connect.formatters.avro import AvroConfig, AvroFormatter
 from streamhouse_connect.formatters.avronames import avro_name
 from streamhouse_connect.formatters.parquet import ParquetConfig, ParquetFormatter
 from streamhouse_connect.formatters.shapes import EMPTY, Kind, ListOf, Shape, StructOf, widen
+from streamhouse_connect.formatters.timestamps import read_timestamp
 from streamhouse_connect.testing import make_batch
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=4)
@@ -35,6 +36,9 @@ BATCHES = st.lists(st.lists(st.dictionaries(NAMES, VALUES, max_size=4), min_size
 
 def expected(shape: Shape, value: Any, *, avro: bool) -> Any:
     """Return what a file holds for a value, in a column of this shape."""
+    if shape is Kind.TIMESTAMP and value is not None:
+        return read_timestamp(value)
+
     if value is None or isinstance(shape, Kind):
         is_text = shape is Kind.TEXT and value is not None and not isinstance(value, str)
         return json.dumps(value, separators=(",", ":"), ensure_ascii=False) if is_text else value
@@ -63,13 +67,15 @@ def same(one: Any, other: Any) -> bool:
     return bool(one == other) and isinstance(one, bool) == isinstance(other, bool)
 
 
-def check(formatter: Formatter[Any], batches: list[list[dict[str, Any]]], *, avro: bool) -> None:
+def check(
+    formatter: Formatter[Any], batches: list[list[dict[str, Any]]], *, avro: bool, timestamps: bool = False
+) -> None:
     """Write each batch and compare its file."""
     shape: Shape = EMPTY
 
     for records in batches:
         for record in records:
-            shape = widen(shape, record)
+            shape = widen(shape, record, timestamps=timestamps)
 
         out = io.BytesIO()
         formatter.format(make_batch([json.dumps(record).encode() for record in records]), out)
@@ -91,3 +97,24 @@ def test_parquet_holds_any_records(batches: list[list[dict[str, Any]]]) -> None:
 def test_avro_holds_any_records(batches: list[list[dict[str, Any]]]) -> None:
     """Every file has the columns of all records so far, and every record in them."""
     check(AvroFormatter(AvroConfig()), batches, avro=True)
+
+
+TIMES = st.sampled_from(["2026-02-10T14:00:00Z", "2026-02-10T14:00:00.123456+02:00", "1900-01-01T00:00:00-23:59"])
+OTHERS: st.SearchStrategy[Any] = st.sampled_from(
+    [None, 1, "x", "2026-02-10", "2026-02-30T14:00:00Z", "2026-02-10T14:00:00.1234567Z", {}, []]
+)
+MOMENTS = TIMES | TIMES | TIMES | OTHERS
+TIMED = st.dictionaries(st.sampled_from("abc"), MOMENTS | st.lists(MOMENTS) | st.fixed_dictionaries({"d": MOMENTS}))
+TIMED_BATCHES = st.lists(st.lists(TIMED, min_size=1, max_size=4), min_size=1, max_size=3)
+
+
+@given(TIMED_BATCHES)
+def test_parquet_holds_any_instants(batches: list[list[dict[str, Any]]]) -> None:
+    """Exactly, or else as text, whatever came before."""
+    check(ParquetFormatter(ParquetConfig(infer_timestamps=True)), batches, avro=False, timestamps=True)
+
+
+@given(TIMED_BATCHES)
+def test_avro_holds_any_instants(batches: list[list[dict[str, Any]]]) -> None:
+    """Exactly, or else as text, whatever came before."""
+    check(AvroFormatter(AvroConfig(infer_timestamps=True)), batches, avro=True, timestamps=True)
