@@ -1,34 +1,17 @@
 """The file sink under kill -9, with batches that each life cuts differently: every record is in one file afterwards."""
 
-import json
+import asyncio
 import random
-import signal
-import subprocess
-import sys
-import threading
 from collections import Counter
 from pathlib import Path
 
+from lives import live
 from repeats import rounds, seeded
 from streamhouse_connect import NewRecords, SqliteBroker, Worker
 
 ROUNDS = rounds(6)
 RECORDS = 5_000
 HOUR_MS = 3_600_000
-
-# Delivers until it is killed.
-CONNECTOR = """
-import asyncio, json, sys
-from streamhouse_connect import SqliteBroker, Worker
-
-async def main(directory, body):
-    async with Worker(SqliteBroker(directory)) as worker:
-        await worker.create(json.loads(body))
-        print("running", flush=True)
-        await asyncio.Event().wait()
-
-asyncio.run(main(*sys.argv[1:]))
-"""
 
 
 async def test_every_record_is_in_one_file_after_kills(tmp_path: Path) -> None:
@@ -45,7 +28,7 @@ async def test_every_record_is_in_one_file_after_kills(tmp_path: Path) -> None:
             await broker.append("orders", records)
             good += more
 
-        _live(tmp_path / "data", _body(tmp_path, rng), rng.uniform(0.0, 0.3))
+        await asyncio.to_thread(live, tmp_path / "data", _body(tmp_path, rng), seconds=rng.uniform(0.0, 0.3))
 
     async with Worker(SqliteBroker(tmp_path / "data")) as worker:
         await worker.create(_body(tmp_path, rng))
@@ -57,22 +40,6 @@ async def test_every_record_is_in_one_file_after_kills(tmp_path: Path) -> None:
     assert not found - wanted
     assert not wanted - found
     assert processed == len(good)
-
-
-def _live(data: Path, body: dict[str, object], seconds: float) -> None:
-    process = subprocess.Popen(
-        [sys.executable, "-c", CONNECTOR, str(data), json.dumps(body)], stdout=subprocess.PIPE, text=True
-    )
-    assert process.stdout is not None
-    assert process.stdout.readline() == "running\n"
-    killer = threading.Timer(seconds, process.send_signal, [signal.SIGKILL])
-    killer.start()
-
-    with process:
-        process.stdout.read()
-
-    killer.join()
-    assert process.returncode == -signal.SIGKILL, "it ended by itself"
 
 
 def _records(rng: random.Random, life: int) -> tuple[NewRecords, list[bytes]]:
