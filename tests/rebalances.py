@@ -17,6 +17,7 @@ from streamhouse_connect import (
     Committed,
     Consumer,
     MemoryBroker,
+    MemoryDefinitionStore,
     RebalanceListener,
     Sink,
     SinkContext,
@@ -25,6 +26,7 @@ from streamhouse_connect import (
     TopicPartition,
 )
 from streamhouse_connect.options import ConnectorOptions
+from streamhouse_connect.runtime.bookmarks import Bookmarks
 from streamhouse_connect.runtime.delivery import Delivery
 from streamhouse_connect.runtime.memory import MemoryBudget
 from streamhouse_connect.runtime.observer import TaskObserver
@@ -267,6 +269,7 @@ async def stage(
     sink = HeldUpSink(batching, in_flight)
     topic_ids: dict[str, str] = {}
     observer = NotingObserver()
+    log = logging.LoggerAdapter(logging.getLogger("test"))
     given = {"batch_size": 10, "batch_interval_ms": 3_600_000, **options}
 
     task = Task(
@@ -279,7 +282,7 @@ async def stage(
             uid="uid",
             epoch=0,
             topic_ids=topic_ids,
-            log=logging.LoggerAdapter(logging.getLogger("test")),
+            log=log,
             count=lambda *_: None,
             state=make_context().state,
         ),
@@ -289,6 +292,7 @@ async def stage(
         observer=observer,
         clock=asyncio.get_running_loop().time,
         budget=MemoryBudget(1 << 30),
+        bookmarks=Bookmarks(MemoryDefinitionStore(), "uid", 0, log),
         revoke_within=revoke_within,
     )
     run = asyncio.create_task(task.run())

@@ -49,6 +49,13 @@ class SharedDefinitionStore(MemoryDefinitionStore):
         for listener in self.shared.listeners:
             listener.put_nowait(name)
 
+    async def get_state(self, uid: str, key: str) -> tuple[bytes, int] | None:
+        return await self.shared.definitions.get_state(uid, key)
+
+    async def put_state(self, uid: str, key: str, value: bytes, *, expected: int | None) -> int:
+        self._reach()
+        return await self.shared.definitions.put_state(uid, key, value, expected=expected)
+
     @property
     def stale(self) -> str | None:
         return self.out_of_reach

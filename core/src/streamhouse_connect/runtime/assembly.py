@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 import attrs
 
 from streamhouse_connect.errors import FatalError
+from streamhouse_connect.runtime.bookmarks import Bookmarks
 from streamhouse_connect.runtime.connector import Connector
 from streamhouse_connect.runtime.deadletters import DeadLetters
 from streamhouse_connect.runtime.delivery import Delivery
@@ -103,6 +104,8 @@ class Assembly:
             self.broker, plan.dead_letter_topic, definition.name, definition.connector_class, task, plan.redact
         )
 
+        log = _RedactedLog(definition.name, task, plan.redact)
+
         async def bury(batch: Batch, reasons: Mapping[int, str]) -> None:
             await letters.append(batch, reasons)
             observer.dead_lettered(batch, reasons)
@@ -117,7 +120,7 @@ class Assembly:
                 uid=definition.uid,
                 epoch=definition.epoch,
                 topic_ids=topic_ids,
-                log=_RedactedLog(definition.name, task, plan.redact),
+                log=log,
                 count=self.metrics.of(definition.name).sink_event,
                 state=_State(self.definitions, definition.uid),
             ),
@@ -133,6 +136,7 @@ class Assembly:
             observer=observer,
             clock=time.monotonic,
             budget=self.budget,
+            bookmarks=Bookmarks(self.definitions, definition.uid, definition.epoch, log),
         )
 
 

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from streamhouse_connect.brokers import Broker, Committed, Consumer, RebalanceListener
     from streamhouse_connect.records import TopicPartition
+    from streamhouse_connect.runtime.bookmarks import Bookmarks
     from streamhouse_connect.runtime.observer import TaskObserver
     from streamhouse_connect.runtime.outbox import Outbox
     from streamhouse_connect.runtime.retries import Backoff
@@ -52,6 +53,7 @@ class Assignments:
     topic_ids: dict[str, str]
     """The mapping inside `context`; filled before partitions of a topic are taken up."""
     broker: Broker
+    bookmarks: Bookmarks
     outbox: Outbox
     observer: TaskObserver
     backoff: Backoff
@@ -106,6 +108,11 @@ class Assignments:
         if due := [tp for tp, time in self._pending.items() if time <= now]:
             await self._take_up_or_wait(due)
 
+    def committed(self) -> dict[TopicPartition, Committed]:
+        """Return the last commit of each partition that is taken up, as far as there are any."""
+        progress = self.outbox.progress.items()
+        return {tp: known.committed for tp, known in progress if known.committed is not None}
+
     async def calm(self, within: float) -> None:
         """Wait until no rebalance is under way, for so many seconds at most."""
         with suppress(TimeoutError):
@@ -148,25 +155,40 @@ class Assignments:
             self.outbox.troubles.note(self, None)
 
     async def _take_up(self, partitions: Collection[TopicPartition]) -> None:
-        """Find out where each partition goes on: the destination knows best, then the broker."""
+        """Find out where each partition goes on: the destination knows best, then the broker, then what was kept at the last stop."""
         self.outbox.drop(partitions)
 
         for topic in sorted({tp.topic for tp in partitions}):
             self.topic_ids[topic] = (await self.broker.topic(topic)).id
 
         committed = self._from_these_topics(self._ours_of(await self.consumer.committed(partitions)))
+        forgotten = await self.bookmarks.find([tp for tp in partitions if tp not in committed], self.topic_ids)
         held = await self.sink.resume(partitions)
 
         for tp in sorted(partitions):
-            commit = committed.get(tp)
+            commit = committed.get(tp) or forgotten.get(tp)
             start = held.get(tp, commit.offset if commit else None)
             position = await self.consumer.seek(tp, start)
             topic_id = self.topic_ids[tp.topic]
             progress = PartitionProgress.restored(
-                position, commit, topic_id=topic_id, uid=self.context.uid, is_held=tp in held
+                position,
+                commit,
+                topic_id=topic_id,
+                uid=self.context.uid,
+                is_held=tp in held,
+                is_forgotten=tp in forgotten,
             )
             self.outbox.start(tp, progress)
             self.consumer.resume([tp])
+
+        self._tell_of(forgotten.keys() - held.keys())
+
+    def _tell_of(self, forgotten: Collection[TopicPartition]) -> None:
+        for topic in sorted({tp.topic for tp in forgotten}):
+            self.context.log.warning("offsets_forgotten topic=%s", topic)
+            self.observer.noted(
+                f"the broker had no offsets for topic {topic} any more: it is read on from those kept at the last stop"
+            )
 
     def _ours_of(self, committed: Mapping[TopicPartition, Committed]) -> dict[TopicPartition, Committed]:
         """Leave out what a former connector of the same name has left behind."""

@@ -61,11 +61,19 @@ class PartitionProgress:
 
     @classmethod
     def restored(
-        cls, position: int, committed: Committed | None, *, topic_id: str, uid: str, is_held: bool = False
+        cls,
+        position: int,
+        committed: Committed | None,
+        *,
+        topic_id: str,
+        uid: str,
+        is_held: bool = False,
+        is_forgotten: bool = False,
     ) -> PartitionProgress:
         """Go on from a commit that was made in this topic, by this connector. Marks count only where reading goes on from that commit.
 
-        `is_held` says whether the position is the destination's own word, and so worth a commit where there is none.
+        `is_held` says whether the position is the destination's own word, and so worth a commit where there is none;
+        `is_forgotten` that the broker has the commit no more, so that it is to be made again.
         """
         if committed is None:
             progress = cls(position, topic_id, uid)
@@ -74,7 +82,9 @@ class PartitionProgress:
 
         found = _decode(committed)
         marks = found.marks if position == committed.offset else {}
-        return cls(position, topic_id, uid, committed, found.processed, marks)
+        progress = cls(position, topic_id, uid, None if is_forgotten else committed, found.processed, marks)
+        progress._start = None
+        return progress
 
     def mark(self, path: str) -> int:
         """Return the offset below which the records of a path are durable; 0 where there is no mark."""

@@ -3,7 +3,7 @@
 Reading, encoding and writing overlap: while batches are in flight the next are polled, and commits go along. All of it
 happens on one event loop, which belongs to the task.
 
-    open → (poll → take in → launch → commit)* → flush → commit → close
+    open → (poll → take in → launch → commit)* → flush → commit → close → keep bookmarks
 """
 
 from __future__ import annotations
@@ -25,9 +25,10 @@ from streamhouse_connect.sinks import Batching
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
 
-    from streamhouse_connect.brokers import Broker, Subscription
+    from streamhouse_connect.brokers import Broker, Committed, Subscription
     from streamhouse_connect.options import ConnectorOptions
     from streamhouse_connect.records import Batch, TopicPartition
+    from streamhouse_connect.runtime.bookmarks import Bookmarks
     from streamhouse_connect.runtime.delivery import Delivery
     from streamhouse_connect.runtime.memory import MemoryBudget
     from streamhouse_connect.runtime.observer import TaskObserver
@@ -60,11 +61,14 @@ class Task:
     observer: TaskObserver
     clock: Callable[[], float]
     budget: MemoryBudget
+    bookmarks: Bookmarks
     revoke_within: float = 20.0
     """The time, in seconds, that revoked partitions have to be flushed and committed."""
     _outbox: Outbox = attrs.field(init=False)
     _assignments: Assignments = attrs.field(init=False)
     _intake: Intake = attrs.field(init=False)
+    _committed: Mapping[TopicPartition, Committed] = attrs.field(factory=dict, init=False)
+    """What was committed when the consumer left the group."""
     _record_bytes: float = attrs.field(default=_RECORD_BYTES, init=False)
     """The size of a record, on average of the last ones that were read; at first a guess."""
     _payload_bytes: float = attrs.field(default=0.0, init=False)
@@ -110,6 +114,7 @@ class Task:
                 await self._run_consumer()
         finally:
             await self.sink.close()
+            await self.bookmarks.keep(self._committed, self.topic_ids)
 
     async def _run_consumer(self) -> None:
         self._outbox.batcher.limits = self._limits()  # opening may have changed the number of flights
@@ -118,6 +123,7 @@ class Task:
             context=self.context,
             topic_ids=self.topic_ids,
             broker=self.broker,
+            bookmarks=self.bookmarks,
             outbox=self._outbox,
             observer=self.observer,
             backoff=self.delivery.backoff,
@@ -129,6 +135,7 @@ class Task:
         try:
             await self._consume()
         finally:
+            self._committed = self._assignments.committed()
             await self._assignments.consumer.close()
 
     def _limits(self) -> Limits:
