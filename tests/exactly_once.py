@@ -1,8 +1,9 @@
 """A model of all that goes wrong between a topic and its objects, for any object sink.
 
-Each run of a connector reads the topic from where the last one has committed, cuts its batches in its own way, and ends: by
-a crash before or after an effect, by a clean stop, or never (a zombie). Answers get lost. Some records are tombstones, some
-are poison. In the end every good record is in exactly one object, and every poisonous one is a dead letter.
+Each run of a connector reads the topic from where the last one has committed, cuts its batches in its own way (by records, by
+bytes, by age, for want of memory, because it is paused), and ends: by a crash before or after an effect, by a clean stop, or never
+(a zombie). Answers get lost. Some records are tombstones, some are poison. In the end every good record is in exactly one object, and
+every poisonous one is a dead letter.
 """
 
 from __future__ import annotations
@@ -40,14 +41,17 @@ from streamhouse_connect import (
 )
 from streamhouse_connect.files import FileSink
 
-__all__ = ["RUNS", "Directory", "NoConfig", "Place", "scenario"]
+__all__ = ["RUNS", "Directory", "NoConfig", "Place", "scenario", "start"]
 
 RUNS: st.SearchStrategy[list[dict[str, Any]]] = st.lists(
     st.fixed_dictionaries(
         {
             "effects": st.integers(1, 40),
             "size": st.integers(1, 40),
+            "bytes": st.sampled_from([30, 300, 64 << 20]),
             "interval": st.sampled_from([0, 1, 5, 1000]),
+            "memory": st.sampled_from([1_000, 10_000, 256 << 20]),
+            "pauses": st.sampled_from([0, 0, 1, 2]),
             "lost": st.sampled_from([0.0, 0.3]),
             "end": st.sampled_from(["crash", "stop", "zombie"]),
             "file_bytes": st.sampled_from([None, None, 60, 300]),
@@ -158,18 +162,20 @@ async def scenario(place: Place, runs: list[dict[str, Any]], seed: int, records:
 
         for run in runs:
             chance = Chance(random.Random(source.random()), run["effects"], run["lost"])
-            worker = await start(
-                broker,
-                place,
-                chance,
-                {
-                    "format": file_format,
-                    "batch.size": run["size"],
-                    "batch.interval_ms": run["interval"],
-                    "file.bytes": run["file_bytes"],
-                },
-            )
+            options = {
+                "format": file_format,
+                "batch.size": run["size"],
+                "batch.bytes": run["bytes"],
+                "batch.interval_ms": run["interval"],
+                "file.bytes": run["file_bytes"],
+            }
+            worker = await start(broker, place, chance, options, memory=run["memory"])
             await _some_time(chance, source.random() * 0.05)
+
+            for _ in range(run["pauses"]):
+                await worker.pause("c")
+                await worker.resume("c")
+                await _some_time(chance, source.random() * 0.05)
 
             if run["end"] == "zombie":
                 zombies.append(worker)
@@ -180,13 +186,13 @@ async def scenario(place: Place, runs: list[dict[str, Any]], seed: int, records:
 
             await worker.__aexit__(None, None, None)
 
-        options = {
+        last_options = {
             "format": file_format,
             "batch.size": source.randint(1, 50),
             "batch.interval_ms": 1,
             "file.bytes": source.choice([None, 100]),
         }
-        last = await start(broker, place, Chance(random.Random(seed)), options)
+        last = await start(broker, place, Chance(random.Random(seed)), last_options)
         await last.drained("c", timeout=20)
         await last.__aexit__(None, None, None)
 
@@ -206,10 +212,14 @@ async def _some_time(chance: Chance, seconds: float) -> None:
         await asyncio.sleep(0.001)
 
 
-async def start(broker: CrashingBroker, place: Place, chance: Chance, options: Mapping[str, object]) -> Worker:
+async def start(
+    broker: CrashingBroker, place: Place, chance: Chance, options: Mapping[str, object], *, memory: int = 256 << 20
+) -> Worker:
     """Start a run: a worker with the connector, on the broker that all runs share."""
     broker.chance, broker.joined = chance, threading.Event()
-    worker = await Worker(broker, registry=_registry(place, chance), shutdown_timeout=0.5).__aenter__()
+    worker = await Worker(
+        broker, registry=_registry(place, chance), shutdown_timeout=0.5, buffer_memory=memory
+    ).__aenter__()
     common = {"partitioning": "by-path", "retry.backoff.ms": 1, "errors.tolerance": "all"}
     config = {**common, **options, **place.options}
     await worker.create({"name": "c", "connectorClass": "run-sink", "topics": ["orders"], "config": config})

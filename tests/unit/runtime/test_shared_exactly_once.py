@@ -23,7 +23,9 @@ PARTITIONS = 4
 GROUP = "connect-c"
 
 EVENTS = st.lists(
-    st.sampled_from(["join", "leave", "expel", "expel", "restart", "pause", "resize", "produce", "produce", "wait"]),
+    st.sampled_from(
+        ["join", "leave", "expel", "expel", "restart", "pause", "forget", "resize", "produce", "produce", "wait"]
+    ),
     max_size=12,
 )
 
@@ -66,6 +68,15 @@ class Model:
         await self.random.choice(self.workers).pause("c")
         await self.random.choice(self.workers).resume("c")
 
+    async def forget(self) -> None:
+        """Have the broker lose all offsets while nobody is in the group, as after a week."""
+        await self.random.choice(self.workers).pause("c")
+
+        if not self.broker.group(GROUP).members:
+            await self.broker.delete_group(GROUP)
+
+        await self.random.choice(self.workers).resume("c")
+
     async def resize(self) -> None:
         await self.random.choice(self.workers).update("c", self.body())
 
@@ -103,7 +114,7 @@ class Model:
 @settings(max_examples=25, deadline=None)
 @given(events=EVENTS, seed=st.integers(0, 2**32))
 def test_every_record_is_in_exactly_one_file_whoever_wrote_it(events: list[str], seed: int) -> None:
-    """Workers come and go, consumers are taken for dead, connectors are paused, changed and restarted: each record once."""
+    """Workers come and go, consumers are taken for dead, connectors are paused, changed, forgotten and restarted: each once."""
 
     async def story(model: Model) -> None:
         await model.broker.create_topic("orders", partitions=PARTITIONS)
