@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
@@ -210,3 +211,15 @@ async def test_tombstones_that_are_to_be_written_are_in_the_object() -> None:
     ((content, info),) = sink.objects.values()
 
     assert (content, info.count) == (b"1\nnull\n", 2)
+
+
+async def test_an_object_that_was_written_before_is_counted() -> None:
+    """Once each time that it is met; one that is made is not."""
+    counts: Counter[str] = Counter()
+    sink = await opened(counts=counts)
+    batch = make_batch([b"{}"], path="orders")
+    await sink.write(batch)
+    assert not counts
+    await sink.write(batch)
+    await sink.write(batch)
+    assert counts == {"skipped_duplicate": 2}

@@ -146,7 +146,9 @@ class ObjectSink(Sink[C]):
         if await self.create(key, body, self._info(part)):
             return None if part is batch else part.offsets[-1] + 1
 
-        return await self.held(key, batch, info)
+        held = await self.held(key, batch, info)
+        self._context.count("skipped_duplicate", 1)
+        return held
 
     def batch_bytes(self, tp: TopicPartition, path: str) -> int | None:
         return None if self.rotation is None else self.rotation.batch_bytes(tp, path)
