@@ -23,7 +23,7 @@ from services import Bucket, Ministack, S3Server, SeaweedFS, Service
 from streamhouse_connect import Broker, NewRecords, SqliteBroker, TopicPartition, Worker
 
 PARTITIONS = 3
-RECORDS = 3_000
+RECORDS = 1_500
 HOUR_MS = 3_600_000
 PART_BYTES = 64 << 10
 
