@@ -19,7 +19,7 @@ import pytest
 
 from lives import live
 from repeats import rounds, seeded
-from services import Bucket, Ministack, S3Server, SeaweedFS, Service
+from services import Bucket, SeaweedFS, Service
 from streamhouse_connect import Broker, NewRecords, SqliteBroker, TopicPartition, Worker
 
 PARTITIONS = 3
@@ -157,13 +157,12 @@ async def test_every_record_is_in_one_object_after_kills(s3: Bucket, topic: Topi
     assert not first or any(each.has_parts for each in objects(s3))
 
 
-@pytest.mark.parametrize("server", [SeaweedFS, Ministack])
 async def test_every_record_is_in_one_object_though_the_store_is_killed(
-    server: type[S3Server], start_service: Callable[[Service], None], topic: Topic, tmp_path: Path
+    start_service: Callable[[Service], None], topic: Topic, tmp_path: Path
 ) -> None:
     """It may have made objects whose answers nobody has heard: they are met again, and known."""
     rng = topic.random
-    store = server()
+    store = SeaweedFS()  # ministack, killed in the middle of a PUT, may keep an object without its metadata
     start_service(store)
     store.create_bucket("orders")
     bucket = Bucket("orders", store)
