@@ -107,7 +107,7 @@ class FileSink(ObjectSink[FileConfig]):
         if excess is None:
             return await super().write(batch)
 
-        await asyncio.to_thread(self._format, batch)  # only what the format takes is in the file, and counts
+        await self._learning.format(batch, self._format)  # only what the format takes is in the file, and counts
         return self._show(batch, excess)
 
     async def create(self, key: str, body: memoryview, info: ObjectInfo) -> bool:  # noqa: ARG002 - files have no metadata

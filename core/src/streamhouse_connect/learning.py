@@ -40,6 +40,9 @@ class Learning:
 
         :raises FatalError: if what was kept can't be read.
         """
+        if not self._formatter.learns:
+            return await asyncio.to_thread(write, batch)
+
         topic = batch.spans[0].tp.topic
         key = f"schema:{self._formatter.name}:{self._context.topic_ids[topic]}"
 

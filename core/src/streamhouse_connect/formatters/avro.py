@@ -70,6 +70,7 @@ class AvroFormatter(Formatter[AvroConfig]):
     """
 
     name = "avro"
+    learns = True
     config_class = AvroConfig
     extension = ".avro"
     content_type = "application/vnd.apache.avro"

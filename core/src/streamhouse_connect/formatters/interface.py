@@ -19,6 +19,8 @@ class Formatter(ABC, Generic[C]):
     name: ClassVar[str]
     """The value of the option `format`."""
     config_class: ClassVar[type]
+    learns: ClassVar[bool] = False
+    """Whether files depend on what earlier records of the topic were like: then there are `learned` and `adopt`."""
     extension: str
     """With its dot: `.parquet`."""
     content_type: str

@@ -51,6 +51,7 @@ class ParquetFormatter(Formatter[ParquetConfig]):
     """
 
     name = "parquet"
+    learns = True
     config_class = ParquetConfig
     extension = ".parquet"
     content_type = "application/vnd.apache.parquet"
