@@ -1,6 +1,6 @@
-"""Measure the speed of each path to a destination: from the embedded broker, and from Kafka beside a peer.
+"""Measure the speed of each path to a destination: from the embedded broker, beside bare loops, and from Kafka beside a peer; and the memory.
 
-python -m benchmarks [embedded | kafka] [--records N] [--rounds N] [--only NAME …]
+python -m benchmarks [embedded | files | kafka | memory] [--records N] [--rounds N] [--only NAME …]
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))  # has the servers
 
-from benchmarks import embedded, kafka
+from benchmarks import embedded, files, footprint, kafka
 
-SOURCES = {"embedded": embedded.run, "kafka": kafka.run}
+SOURCES = {"embedded": embedded.run, "files": files.run, "kafka": kafka.run, "memory": footprint.run}
 
 
 def main() -> None:

@@ -20,7 +20,7 @@ from benchmarks.orders import ORDER_BYTES
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-__all__ = ["Place", "drop", "files", "index", "instant_index", "table"]
+__all__ = ["Place", "drop", "files", "files_in", "index", "instant_index", "lines", "rows", "table"]
 
 _TABLE: Final = "CREATE TABLE orders (id bigint {key}, customer text, amount double precision, items jsonb, note text)"
 _BATCH: Final = 10_000
@@ -56,7 +56,7 @@ def files(kind: Literal["json", "parquet"]) -> Iterator[Place]:
         yield Place(
             {"connectorClass": "file-sink", "config": {"file.path": directory, "format": kind}},
             {"sink": "file", "options": {"directory": directory, "format": kind}},
-            lambda _: sum(map(_rows if kind == "parquet" else _lines, _files(Path(directory)))),
+            lambda _: sum(map(rows if kind == "parquet" else lines, files_in(Path(directory)))),
         )
 
 
@@ -113,17 +113,20 @@ def index(url: str) -> Iterator[Place]:
     )
 
 
-def _files(directory: Path) -> Iterator[Path]:
+def files_in(directory: Path) -> Iterator[Path]:
+    """Yield what was written into a directory."""
     return (path for path in directory.rglob("*") if path.is_file() and not path.name.startswith("."))
 
 
-def _lines(path: Path) -> int:
+def lines(path: Path) -> int:
+    """Count the records of a file of JSON."""
     with path.open("rb") as file:
         return sum(chunk.count(b"\n") for chunk in iter(lambda: file.read(_CHUNK), b""))
 
 
-def _rows(path: Path) -> int:
-    return int(pq.ParquetFile(path).metadata.num_rows)
+def rows(path: Path) -> int:
+    """Count the records of a file of Parquet."""
+    return int(pq.ParquetFile(path).metadata.numrows)
 
 
 def _count(url: str) -> int:
