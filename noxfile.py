@@ -43,7 +43,15 @@ def tests(session: nox.Session) -> None:
     """Run the tests, all of them on every core; with CI set, a server that does not start is a failure rather than a skip."""
     install(session, "test")
     required = ["--require-services"] if os.environ.get("CI") else []
-    chosen = session.posargs or ["--numprocesses", "auto", "--dist", "loadfile", "--durations", "15"]
+    chosen = session.posargs or [
+        "--numprocesses",
+        "auto",
+        "--dist",
+        "loadfile",
+        "--no-loadscope-reorder",
+        "--durations",
+        "15",
+    ]
     session.run("python", "-m", "pytest", *required, *chosen)
 
 
