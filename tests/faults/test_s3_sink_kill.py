@@ -25,14 +25,16 @@ from streamhouse_connect import Broker, NewRecords, SqliteBroker, TopicPartition
 PARTITIONS = 3
 RECORDS = 1_500
 HOUR_MS = 3_600_000
-PART_BYTES = 64 << 10
+PART_BYTES = 8 << 10
 
 # A bucket of AWS takes parts from 5 MiB on; these stores take small ones, so that many objects have several.
 SMALL_PARTS = f"""
+import attrs
+from streamhouse_connect import Size
 from streamhouse_s3_sink import S3Sink
-from streamhouse_s3_sink._config import Limits
 
-S3Sink.__init__.__kwdefaults__["limits"] = Limits(part_bytes={PART_BYTES})
+made = S3Sink.__init__
+S3Sink.__init__ = lambda self, config, **others: made(self, attrs.evolve(config, part_size=Size({PART_BYTES})), **others)
 """
 
 pytestmark = pytest.mark.timeout(120 + 20 * rounds())

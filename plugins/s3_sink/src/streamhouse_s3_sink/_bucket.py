@@ -148,8 +148,11 @@ class Bucket:
             if answer is not None and answer.exists:
                 return False
 
-            # A store may cut the connection rather than read a body that it won't take, and an answer may get lost.
-            if answer is None and isinstance(error, RetriableError) and await self._is_known_to_exist(key):
+            # A store may cut the connection rather than read a body that it won't take, an answer may get lost, and who has
+            # created the object aborts all other uploads of it.
+            is_open = answer is None or answer.upload_missing
+
+            if is_open and isinstance(error, RetriableError) and await self._is_known_to_exist(key):
                 return False
 
             raise

@@ -103,6 +103,11 @@ class Answer:
         return self.code == "NoSuchBucket" or (self.status == _NOT_FOUND and self.is_about_bucket)
 
     @property
+    def upload_missing(self) -> bool:
+        """The upload in parts was aborted, or has ended."""
+        return self.code == "NoSuchUpload"
+
+    @property
     def unsupported(self) -> bool:
         """The store does not know this kind of request."""
         return self.status == _NOT_IMPLEMENTED or self.code == "NotImplemented"
