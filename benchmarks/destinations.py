@@ -126,7 +126,7 @@ def lines(path: Path) -> int:
 
 def rows(path: Path) -> int:
     """Count the records of a file of Parquet."""
-    return int(pq.ParquetFile(path).metadata.numrows)
+    return int(pq.ParquetFile(path).metadata.num_rows)
 
 
 def _count(url: str) -> int:
