@@ -32,8 +32,12 @@ class RoutingSink(Sink[None]):
         self.null_values = null_values
         self.batching = batching  # type: ignore[misc]  # a class's own, elsewhere
         self.written: list[bytes | None] = []
+        self.rejects: set[int] = set()
 
     def route(self, batch: Batch) -> list[tuple[str, range]]:
+        if self.rejects:
+            raise RejectedRecords(dict.fromkeys(self.rejects, "it is not there"))
+
         if b"nowhere" in batch.values:
             raise RejectedRecords({batch.values.index(b"nowhere"): "it has no route"})
 
@@ -153,6 +157,32 @@ async def test_of_two_records_that_stop_the_task_the_first_counts() -> None:
 
     with pytest.raises(FatalError, match="offset 1: its value is missing"):
         await Run("fail").take(b"a", None, b"nowhere")
+
+
+async def test_a_sink_may_reject_one_record_at_a_time() -> None:
+    """It is asked again until it takes the rest."""
+    run = Run("ignore", tolerant=True)
+
+    assert await run.take(b"nowhere", b"a", b"nowhere", b"nowhere", b"b") == 5
+    assert run.sink.written == [b"a", b"b"]
+    assert [offset for offset, _ in run.letters] == [0, 2, 3]
+
+
+async def test_a_sink_may_reject_one_record_after_the_other_until_none_is_left() -> None:
+    """Then there is nothing to ask about."""
+    run = Run("ignore", tolerant=True)
+
+    assert await run.take(b"nowhere", b"nowhere") == 2
+    assert (run.sink.written, len(run.letters)) == ([], 2)
+
+
+async def test_a_sink_that_rejects_none_of_its_records_fails() -> None:
+    """Asking it again would not end."""
+    run = Run("ignore", tolerant=True)
+    run.sink.rejects = {7}
+
+    with pytest.raises(FatalError, match=r"routing-sink rejected records \[7\] of a batch of 2"):
+        await run.take(b"a", b"b")
 
 
 async def test_a_dead_letter_before_a_failure_does_not_hide_it() -> None:

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from streamhouse_connect.runtime.retries import Backoff
     from streamhouse_connect.sinks import ReplayFrom, Sink
 
-__all__ = ["Delivery", "DeliveryObserver"]
+__all__ = ["Delivery", "DeliveryObserver", "check_rejection"]
 
 T = TypeVar("T")
 
@@ -120,11 +120,7 @@ class Delivery:
         return part[done:]
 
     async def _reject(self, part: Batch, error: RejectedRecords, observer: DeliveryObserver) -> None:
-        unknown = [index for index in error.reasons if not 0 <= index < len(part)]
-
-        if unknown or not error.reasons:
-            message = f"{self.sink.name} rejected records {unknown} of a batch of {len(part)}"
-            raise FatalError(message) from error
+        check_rejection(error, self.sink, part)
 
         if not self.buries_rejected:
             await self._deliver_before(part, error, observer)
@@ -179,6 +175,17 @@ class Delivery:
             # Outside the except block: the error's frames hold what was being written.
             await self.sleep(self.backoff.delay(attempt, at_least=at_least))
             attempt += 1
+
+
+def check_rejection(error: RejectedRecords, sink: Sink[Any], part: Batch) -> None:
+    """Check that what was rejected are records of the part, one at least.
+
+    :raises FatalError: if not.
+    """
+    unknown = [index for index in error.reasons if not 0 <= index < len(part)]
+
+    if unknown or not error.reasons:
+        raise FatalError(f"{sink.name} rejected records {unknown} of a batch of {len(part)}") from error
 
 
 @attrs.define

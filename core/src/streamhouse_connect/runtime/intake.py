@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import attrs
 
 from streamhouse_connect.errors import FatalError, RejectedRecords
+from streamhouse_connect.runtime.delivery import check_rejection
 from streamhouse_connect.sinks import Batching
 
 if TYPE_CHECKING:
@@ -52,17 +53,20 @@ class Intake:
 
         live, failure = await self._without_tombstones(batch)
 
-        try:
-            routes = await self._routed(live, progress)
-        except RejectedRecords as error:
-            if self.delivery.buries_rejected:
-                live = await self._buried(live, error.reasons)
-            else:
-                first, reason = next(iter(error.reasons.items()))
-                failure = _failure(live, first, reason)
-                live = live[:first]
+        routes: list[tuple[str, Batch]] | None = None
 
-            routes = await self._routed(live, progress)
+        while routes is None:  # a sink may look no further than to the first record that it rejects
+            try:
+                routes = await self._routed(live, progress)
+            except RejectedRecords as error:
+                check_rejection(error, self.sink, live)
+
+                if self.delivery.buries_rejected:
+                    live = await self._buried(live, error.reasons)
+                else:
+                    first, reason = next(iter(error.reasons.items()))
+                    failure = _failure(live, first, reason)
+                    live = live[:first]
 
         if self.outbox.progress.get(tp) is progress and (len(live) or not failure):
             self.outbox.read(live if failure else batch, routes)
