@@ -96,6 +96,17 @@ async def test_a_store_without_conditional_creates_weakens_the_guarantee(store: 
         assert len(store.objects) == 1
 
 
+async def test_all_that_weakens_the_guarantee_is_said(store: ScriptedStore) -> None:
+    """The partitioning may be one more reason."""
+    store.honours_conditions = False
+    sink = make_sink(store.endpoint)
+    sink.partitioner.weakened = "paths follow the wall clock"
+
+    async with opened(sink):
+        assert sink.weakened is not None
+        assert sink.weakened.startswith("paths follow the wall clock; the store does not honour If-None-Match")
+
+
 @pytest.mark.parametrize(
     ("answer", "expected"),
     [

@@ -44,8 +44,6 @@ class S3Sink(ObjectSink[S3Config]):
         limits: Limits = _LIMITS,
     ) -> None:
         super().__init__(config, formatter=formatter, partitioner=partitioner)
-        self.weakened: str | None = None
-        """Why the guarantee does not hold with the store that was found; None while it does."""
         self.in_flight = config.max_in_flight
         self._limits = limits
         self._bucket: Bucket | None = None
@@ -66,9 +64,9 @@ class S3Sink(ObjectSink[S3Config]):
         self._bucket.conditional = await self._bucket.honours_conditions(probe)
 
         if not self._bucket.conditional:
-            self.weakened = _UNCONDITIONAL
+            self.weakened = "; ".join(filter(None, (self.weakened, _UNCONDITIONAL)))
             context.count("unconditional_store", 1)
-            context.log.warning("store is unconditional: %s", self.weakened)
+            context.log.warning("store is unconditional: %s", _UNCONDITIONAL)
 
         try:
             await self._bucket.delete(probe)
