@@ -19,6 +19,7 @@ class FakeConfig:
 
     password: Secret | None = option("fake.password", default=None, doc="A secret.")
     mood: str = option("fake.mood", default="good", doc="Not used.")
+    place: int = option("fake.place", default=1, identity=True, doc="Not used.")
 
 
 def _accept(_: Batch) -> int | None:

@@ -292,7 +292,7 @@ async def stage(
         observer=observer,
         clock=asyncio.get_running_loop().time,
         budget=MemoryBudget(1 << 30),
-        bookmarks=Bookmarks(MemoryDefinitionStore(), "uid", 0, log),
+        bookmarks=Bookmarks(MemoryDefinitionStore(), "uid", 0, 0, log),
         revoke_within=revoke_within,
     )
     run = asyncio.create_task(task.run())

@@ -22,13 +22,19 @@ class Config:
     fields: tuple[str, ...] = option("x.fields", default=(), doc="A list.")
     size: Size = option("x.size", default=Size(1), doc="A size.")
     secret: Secret | None = option("x.secret", default=None, doc="A secret.")
-    text: str = option("x.text", default="t", doc="Text.")
+    text: str = option("x.text", default="t", identity=True, doc="Text.")
 
 
 def read(**given: object) -> Config:
     """Read options whose dots are written as underscores."""
     raw = {key.replace("_", "."): value for key, value in given.items()}
     return load([Config], {"x.url": "http://h", **raw}).get(Config)
+
+
+def test_options_may_be_marked_as_what_things_are_known_by() -> None:
+    """Their values are told by key, defaults included."""
+    assert load([Config], {"x.url": "http://h"}).identity() == {"x.text": "t"}
+    assert load([Config], {"x.url": "http://h", "x.text": 7}).identity() == {"x.text": "7"}
 
 
 @pytest.mark.parametrize(

@@ -53,7 +53,9 @@ _REMEDIES: Final = {
 class FileConfig:
     """The options of file-sink."""
 
-    path: str = option("file.path", doc="The directory that the files go to; it is made if it is missing.")
+    path: str = option(
+        "file.path", identity=True, doc="The directory that the files go to; it is made if it is missing."
+    )
 
 
 class FileSink(ObjectSink[FileConfig]):

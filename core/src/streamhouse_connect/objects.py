@@ -44,9 +44,12 @@ _UNSAFE: Final = re.compile(r"[\\\x00-\x1f\x7f]")
 class ObjectConfig:
     """The options that every object sink has; their values are names of plugins."""
 
-    format: str = option("format", default="json", doc="The format of the files: json, parquet or avro.")
+    format: str = option("format", default="json", identity=True, doc="The format of the files: json, parquet or avro.")
     partitioning: str = option(
-        "partitioning", default="none", doc="How records are filed: none, hourly, daily, field or pattern."
+        "partitioning",
+        default="none",
+        identity=True,
+        doc="How records are filed: none, hourly, daily, field or pattern.",
     )
     max_open: int = option(
         "partitioning.max.open",
@@ -64,6 +67,7 @@ class ObjectConfig:
     null_values: NullValues = option(
         "null.values",
         default="ignore",
+        identity=True,
         doc="What becomes of a tombstone, a record without a value: it is passed over and counted (ignore), written as null "
         "(write), made a dead letter whatever errors.tolerance is (dead-letter), or stops the connector (fail).",
     )

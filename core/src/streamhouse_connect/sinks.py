@@ -111,7 +111,7 @@ class SinkContext:
     uid: str
     """Minted when the connector is created: two connectors never share one, a restart keeps it."""
     epoch: int
-    """Raised when offsets are reset or the meaning of a path changes: what was written before is not met again."""
+    """Raised when offsets are reset, or an option is changed that is marked with `identity`: what was written before is not met again."""
     topic_ids: Mapping[str, str]
     """Topic → the broker's id of it; grows before `resume` is called with a new topic's partitions."""
     log: logging.LoggerAdapter[logging.Logger]

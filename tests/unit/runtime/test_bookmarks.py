@@ -62,8 +62,8 @@ async def store() -> MemoryDefinitionStore:
     return store
 
 
-def bookmarks(store: MemoryDefinitionStore, *, uid: str = "u", epoch: int = 0) -> Bookmarks:
-    return Bookmarks(store, uid, epoch, logging.LoggerAdapter(logging.getLogger("test")))
+def bookmarks(store: MemoryDefinitionStore, *, uid: str = "u", epoch: int = 0, reset_epoch: int = 0) -> Bookmarks:
+    return Bookmarks(store, uid, epoch, reset_epoch, logging.LoggerAdapter(logging.getLogger("test")))
 
 
 async def test_what_was_kept_is_found(store: MemoryDefinitionStore) -> None:
@@ -88,10 +88,20 @@ async def test_an_offset_does_not_go_back(store: MemoryDefinitionStore) -> None:
 async def test_a_reset_makes_bookmarks_void(store: MemoryDefinitionStore) -> None:
     """It raises the epoch; a task of the former epoch can't bring them back."""
     await bookmarks(store).keep({TP: commit(9)}, IDS)
-    assert await bookmarks(store, epoch=1).find([TP], IDS) == {}
-    await bookmarks(store, epoch=1).keep({TP: commit(3)}, IDS)
+    assert await bookmarks(store, epoch=1, reset_epoch=1).find([TP], IDS) == {}
+    await bookmarks(store, epoch=1, reset_epoch=1).keep({TP: commit(3)}, IDS)
     await bookmarks(store).keep({TP: commit(9)}, IDS)
-    assert await bookmarks(store, epoch=1).find([TP], IDS) == {TP: commit(3)}
+    assert await bookmarks(store, epoch=1, reset_epoch=1).find([TP], IDS) == {TP: commit(3)}
+
+
+async def test_bookmarks_outlive_a_change_of_configuration(store: MemoryDefinitionStore) -> None:
+    """It raises the epoch, too, and the offsets stay what they are; a task of the former epoch changes nothing any more."""
+    other = TopicPartition("orders", 1)
+    await bookmarks(store).keep({TP: commit(9), other: commit(5)}, IDS)
+    assert await bookmarks(store, epoch=1).find([TP], IDS) == {TP: commit(9)}
+    await bookmarks(store, epoch=1).keep({TP: commit(12)}, IDS)
+    await bookmarks(store).keep({TP: commit(15)}, IDS)
+    assert await bookmarks(store, epoch=1).find([TP, other], IDS) == {TP: commit(12), other: commit(5)}
 
 
 async def test_a_topic_that_was_made_again_has_no_bookmark(store: MemoryDefinitionStore) -> None:
@@ -193,6 +203,23 @@ async def test_a_paused_connector_goes_on_though_the_broker_has_forgotten_it(
     assert info.processed == 15
     assert any("the broker had no offsets for topic orders any more" in warning for warning in info.warnings)
     assert "offsets_forgotten topic=orders" in caplog.text
+
+
+async def test_a_change_of_what_files_are_known_by_forgets_nothing(broker: MemoryBroker) -> None:
+    """It raises the epoch, as a reset of offsets does; what was kept in the former one counts all the same."""
+    destination = Destination()
+
+    async with Worker(broker, registry=destination.registry()) as worker:
+        await worker.create(body())
+        await worker.drained("c", timeout=5)
+        await worker.pause("c")
+        await broker.delete_group("connect-c")
+        await worker.update("c", body(fake_place=2))
+        await produce(broker, 5)
+        await worker.resume("c")
+        await worker.drained("c", timeout=5)
+
+    assert destination.values() == [b"%d" % number for number in range(15)]
 
 
 async def test_offsets_are_committed_again_at_once(broker: MemoryBroker) -> None:

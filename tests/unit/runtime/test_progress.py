@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streamhouse_connect import Committed, ReplayFrom
-from streamhouse_connect.runtime.progress import MAX_METADATA, PartitionProgress
+from streamhouse_connect.runtime.progress import MAX_METADATA, PartitionProgress, Unsettled
 
 
 def test_the_lowest_undelivered_offset_is_committed() -> None:
@@ -59,7 +59,7 @@ def test_a_commit_knows_whose_it_is() -> None:
     assert not PartitionProgress.was_made_by(commit, "second")
 
 
-@pytest.mark.parametrize("text", ["", "somebody else's", "AQ==", "Ag==", "Aw=="])
+@pytest.mark.parametrize("text", ["", "somebody else's", "AQ==", "Ag==", "Aw==", "BA=="])
 def test_a_commit_that_does_not_say_its_topic_counts(text: str) -> None:
     """Other tools make such commits, to have reading go on somewhere."""
     assert PartitionProgress.was_made_in(Committed(7, text), "any")
@@ -83,6 +83,49 @@ def test_the_second_version_of_the_metadata_is_still_read() -> None:
     assert (progress.processed, progress.mark("orders/hour=14")) == (300, 90)
     assert PartitionProgress.was_made_by(commit, "any")
     assert not PartitionProgress.was_made_in(commit, "another")
+
+
+def test_the_third_version_of_the_metadata_is_still_read() -> None:
+    """It has both tags, and is of the epoch 0."""
+    hashed, topic, uid = (blake2b(text, digest_size=8).digest() for text in (b"orders/hour=14", b"topic", b"u"))
+    commit = Committed(40, base64.b64encode(b"\x03" + topic + uid + b"\xac\x02" + hashed + b"\x32").decode())
+    progress = PartitionProgress.restored(40, commit, topic_id="topic", uid="u")
+    assert (progress.processed, progress.mark("orders/hour=14")) == (300, 90)
+    assert PartitionProgress.was_made_by(commit, "u")
+    assert PartitionProgress.restored(40, commit, topic_id="topic", uid="u", epoch=1).marks == {}
+
+
+@pytest.mark.parametrize(("written_in", "read_in"), [(0, 1), (1, 0), (300, 301)])
+def test_marks_do_not_count_in_another_epoch(written_in: int, read_in: int) -> None:
+    """A path of the same name may be another one there; the offset and the count stay, and are committed in the new epoch."""
+    before = PartitionProgress(position=100, epoch=written_in)
+    before.wrote("p", 90, 50)
+    commit = before.next_commit(40, marked=True)
+    assert PartitionProgress.restored(40, commit, topic_id="", uid="", epoch=written_in).mark("p") == 90
+    after = PartitionProgress.restored(40, commit, topic_id="", uid="", epoch=read_in)
+    assert (after.mark("p"), after.processed) == (0, 50)
+    assert after.is_news(after.next_commit(None, marked=True))
+
+
+def test_what_was_read_and_not_committed_is_unsettled() -> None:
+    """From the commit on, or from where reading began; a mark beyond is of it, too, and a replay that goes on has no end."""
+    progress = PartitionProgress(position=5)
+    progress.position = 9
+    assert progress.unsettled == Unsettled(5, 9)
+    progress.wrote("p", 20, 1)
+    assert progress.unsettled == Unsettled(5, 20)
+    progress.has_committed(progress.next_commit(7, marked=True))
+    assert str(progress.unsettled) == "offsets 7 to 19"
+    progress.delivered("q", range(7, 9), ReplayFrom(7))
+    assert str(progress.unsettled) == "from offset 7 on"
+
+
+def test_after_the_last_commit_nothing_is_unsettled() -> None:
+    """All that was read is durable."""
+    progress = PartitionProgress(position=9)
+    progress.wrote("p", 9, 1)
+    progress.has_committed(progress.next_commit(None, marked=True))
+    assert progress.unsettled is None
 
 
 def test_a_foreign_commit_means_no_marks() -> None:

@@ -27,6 +27,7 @@ class Declaration:
     doc: str
     minimum: float | None
     maximum: float | None
+    identity: bool
 
 
 Fields = dict[str, tuple["attrs.Attribute[Any]", Declaration]]
@@ -40,15 +41,18 @@ def option(
     doc: str,
     minimum: float | None = None,
     maximum: float | None = None,
+    identity: bool = False,
 ) -> Any:
     """Declare a field of a config class as the option with the wire key `key`.
 
     The field's type decides what is accepted: `str`, `int`, `float`, `bool`, `Literal[…]`, `tuple[str, ...]` (a comma
     list or a JSON array), `Size`, `Secret`, `SecretUrl`, or one of these `| None`. A key that ends with a dot takes in every
-    key that begins with it, as a `Mapping[str, str]` of what is behind the dot. A config class may have a method
+    key that begins with it, as a `Mapping[str, str]` of what is behind the dot. `identity` marks an option with whose value
+    something else would be written under the same name, or the same under another: a change of it raises the connector's
+    epoch (see `SinkContext`). A config class may have a method
     `problems() -> Iterable[Problem]` for what concerns several options; it is called once every field has been read.
     """
-    metadata = {Declaration: Declaration(key, doc, minimum, maximum)}
+    metadata = {Declaration: Declaration(key, doc, minimum, maximum, identity)}
 
     if is_prefix(key):
         return attrs.field(factory=dict, metadata=metadata, repr=False)  # some of the values may be secret

@@ -33,6 +33,15 @@ class Loaded:
         """Return the instance of `config_class`."""
         return cast("C", self.configs[config_class])
 
+    def identity(self) -> Mapping[str, object]:
+        """Return the values of the options that are marked so, by wire key."""
+        return {
+            key: getattr(config, field.name)
+            for config_class, config in self.configs.items()
+            for key, (field, spec) in declared([config_class]).items()
+            if spec.identity
+        }
+
     def secrets(self) -> frozenset[Secret]:
         """Return every secret that was read."""
         values = (

@@ -26,6 +26,7 @@ class _Stored(msgspec.Struct, forbid_unknown_fields=True):
     updated_at: datetime
     version: int = 1
     restarts: int = 0
+    reset_epoch: int = 0
 
 
 def encode(definition: Definition) -> bytes:
@@ -45,6 +46,7 @@ def encode(definition: Definition) -> bytes:
         updated_at=definition.updated_at,
         version=definition.version,
         restarts=definition.restarts,
+        reset_epoch=definition.reset_epoch,
     )
 
     try:
@@ -74,4 +76,5 @@ def decode(text: bytes) -> Definition:
         updated_at=stored.updated_at,
         version=stored.version,
         restarts=stored.restarts,
+        reset_epoch=stored.reset_epoch,
     )

@@ -41,6 +41,9 @@ class Definition:
     config: Mapping[str, object] = attrs.field(repr=False)
     uid: str
     epoch: int = 0
+    """Raised by a reset of offsets, and by a change of an option that is marked with `identity`."""
+    reset_epoch: int = 0
+    """The epoch that the last reset of offsets has begun: what was kept of an earlier one counts for nothing."""
     target: TargetState = TargetState.RUNNING
     version: int = 0
     """Set by the store: 1 for a new definition, one more with every replacement."""

@@ -38,11 +38,15 @@ class JsonConfig:
     envelope: EnvelopeOption = option(
         "json.envelope",
         default="false",
+        identity=True,
         doc="json: what a line holds. false: the value. true: an object of topic, partition, offset, timestamp, key, headers "
         "and value. raw: the same, with key, value and headers in base64, for values that are not JSON.",
     )
     compression: CompressionOption = option(
-        "compression", default="none", doc="json: how a file is compressed as a whole: none, gzip or zstd."
+        "compression",
+        default="none",
+        identity=True,
+        doc="json: how a file is compressed as a whole: none, gzip or zstd.",
     )
 
     def problems(self) -> Iterator[Problem]:

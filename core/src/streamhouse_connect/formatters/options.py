@@ -26,18 +26,21 @@ class ColumnsConfig:
     envelope: EnvelopeOption = option(
         "envelope",
         default="false",
+        identity=True,
         doc=f"parquet, avro: what stands in columns. true: {', '.join(COLUMNS)} stand before those of the value; a record with a field of such a name "
         "is rejected. raw: the same before _value, which holds any bytes.",
     )
     schema_evolution: Literal["widen", "strict"] = option(
         "schema.evolution",
         default="widen",
+        identity=True,
         doc="parquet, avro: widen: the columns become wider until they hold every record. strict: the first file makes them, and a record "
         "that does not fit is rejected.",
     )
     infer_timestamps: bool = option(
         "infer.timestamps",
         default=False,
+        identity=True,
         doc="parquet, avro: columns in which every string is a time in ISO form with an offset, to the microsecond at most, become "
         "timestamps in UTC; the first other string makes them text for good.",
     )
@@ -45,6 +48,7 @@ class ColumnsConfig:
     schema_file: str | None = option(
         "schema.file",
         default=None,
+        identity=True,
         doc="parquet, avro: a file with the schema, as Arrow (IPC), Avro or JSON Schema. Its columns are those of the files; a "
         "record that does not fit is rejected; other fields are left out, or rejected with schema.evolution=strict.",
     )

@@ -28,6 +28,7 @@ class FieldConfig:
     fields: tuple[str, ...] = option(
         "partitioning.fields",
         default=(),
+        identity=True,
         doc="For field: the fields at the top of the value that records are filed by, separated by commas: tenant,region "
         "gives tenant=a/region=b.",
     )

@@ -29,6 +29,7 @@ class PatternConfig(TimeConfig):
     path: str = option(
         "partitioning.path",
         default="",
+        identity=True,
         doc="For pattern: the path below the topic, such as dt=%Y-%m-%d/tenant={field:tenant}. It may hold %Y, %m, %d, %j, %G, "
         "%V, %H and %M as strftime has them, {field:NAME} and {partition}.",
     )

@@ -38,6 +38,7 @@ class TimeConfig:
     timestamp: str = option(
         "partitioning.timestamp",
         default="record",
+        identity=True,
         doc="For hourly, daily and pattern: the time that a record is filed by. record: its timestamp; field:NAME: a field of "
         "its value, in ISO 8601 or as seconds, milli-, micro- or nanoseconds since the epoch; wallclock: when it is read, "
         "which is not exactly-once.",
@@ -45,6 +46,7 @@ class TimeConfig:
     timezone: str = option(
         "partitioning.timezone",
         default="UTC",
+        identity=True,
         doc="For hourly, daily and pattern: the time zone that paths are in, such as Europe/Berlin.",
     )
 

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from streamhouse_connect.definitions import Definition, DefinitionStore
     from streamhouse_connect.metrics import Metrics
     from streamhouse_connect.options import ConnectorOptions
-    from streamhouse_connect.records import Batch, TopicPartition
+    from streamhouse_connect.records import Batch
     from streamhouse_connect.runtime.memory import MemoryBudget
     from streamhouse_connect.runtime.observer import TaskObserver
     from streamhouse_connect.runtime.plan import Plan
@@ -52,9 +52,18 @@ class Assembly:
     budget: MemoryBudget
 
     async def connector(
-        self, definition: Definition, plan: Plan | None, *, why_not: str, before: Snapshot | None
+        self,
+        definition: Definition,
+        plan: Plan | None,
+        *,
+        why_not: str,
+        before: Snapshot | None,
+        notes: tuple[str, ...] = (),
     ) -> Connector:
-        """Make a connector that goes on from `before`; without a plan it is failed, and `why_not` tells why."""
+        """Make a connector that goes on from `before`; without a plan it is failed, and `why_not` tells why.
+
+        `notes` are about how it came to be what it is.
+        """
         if before is None:
             # Where workers share a group, what it has committed is asked for when it is shown.
             is_shared = self.broker.shares_partitions
@@ -63,8 +72,9 @@ class Assembly:
             self.metrics.of(definition.name).processed.inc(before.processed)
 
         tasks = plan.options.tasks_max if plan and self.broker.shares_partitions else 1
-        missed = [before.missed, *[{}] * (tasks - 1)]
-        runners = [self._runner(task, definition, plan, why_not, missed[task]) for task in range(tasks)]
+        first = Snapshot(State.STARTING, missed=before.missed, notes=notes, unsettled=before.unsettled)
+        befores = [first, *[Snapshot(State.STARTING)] * (tasks - 1)]
+        runners = [self._runner(task, definition, plan, why_not, befores[task]) for task in range(tasks)]
         return Connector(runners, before.committed)
 
     def warnings(self, plan: Plan) -> tuple[str, ...]:
@@ -80,7 +90,7 @@ class Assembly:
         definition: Definition,
         plan: Plan | None,
         why_not: str,
-        missed: Mapping[TopicPartition, int],
+        before: Snapshot,
     ) -> TaskRunner:
         return TaskRunner(
             f"connector-{definition.name}-{task}",
@@ -91,7 +101,7 @@ class Assembly:
             redact=plan.redact if plan else Redactor(()),
             metrics=self.metrics.of(definition.name),
             journal=Journal(definition.name, task, time.monotonic, _later),
-            missed=missed,
+            before=before,
         )
 
     def _task_maker(self, task: int, definition: Definition, plan: Plan) -> Callable[[TaskObserver], Task]:
@@ -136,7 +146,7 @@ class Assembly:
             observer=observer,
             clock=time.monotonic,
             budget=self.budget,
-            bookmarks=Bookmarks(self.definitions, definition.uid, definition.epoch, log),
+            bookmarks=Bookmarks(self.definitions, definition.uid, definition.epoch, definition.reset_epoch, log),
         )
 
 

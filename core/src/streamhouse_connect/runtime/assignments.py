@@ -175,6 +175,7 @@ class Assignments:
                 commit,
                 topic_id=topic_id,
                 uid=self.context.uid,
+                epoch=self.context.epoch,
                 is_held=tp in held,
                 is_forgotten=tp in forgotten,
             )

@@ -4,7 +4,7 @@ Kafka drops the offsets of a group that nobody was in for a week. A start that f
 bookmark instead of from where the log begins or ends. A commit is always newer than the bookmark, and wins. One that is older than what
 was delivered since (by a process that was killed) does no harm: it is as good a beginning as an older commit.
 
-There is one state for each topic, into which every task of every worker merges what it has. It counts for one epoch, so that
+There is one state for each topic, into which every task of every worker merges what it has. It knows its epoch, so that
 offsets that an operator has reset are not brought back; and a commit knows the topic that it was made in.
 """
 
@@ -44,11 +44,12 @@ class _Kept(msgspec.Struct, frozen=True):
 
 @attrs.frozen
 class Bookmarks:
-    """The bookmarks of one connector, as `uid` and `epoch` name it."""
+    """The bookmarks of one connector, as `uid` and `epoch` name it; those of an epoch before `reset_epoch` count for nothing."""
 
     definitions: DefinitionStore
     uid: str
     epoch: int
+    reset_epoch: int
     log: logging.LoggerAdapter[logging.Logger]
 
     async def find(
@@ -61,7 +62,7 @@ class Bookmarks:
             state = await self.definitions.get_state(self.uid, _PREFIX + topic)
             kept = _decode(state[0]) if state is not None else None
 
-            if kept is None or kept.epoch != self.epoch:
+            if kept is None or kept.epoch < self.reset_epoch:
                 continue
 
             commits = {TopicPartition(topic, number): Committed(*commit) for number, commit in kept.partitions.items()}
@@ -96,7 +97,10 @@ class Bookmarks:
         for attempt in range(_TRIES):
             state = await self.definitions.get_state(self.uid, _PREFIX + topic)
             kept = _decode(state[0]) if state is not None else None
-            merged = _merged(kept, ours, self.epoch, topic_id)
+            valid = kept if kept is not None and kept.epoch >= self.reset_epoch else None
+            merged = (
+                kept if kept is not None and kept.epoch > self.epoch else _merged(valid, ours, self.epoch, topic_id)
+            )
 
             if merged == kept:
                 return
@@ -117,10 +121,7 @@ class Bookmarks:
 
 def _merged(kept: _Kept | None, ours: Mapping[int, Committed], epoch: int, topic_id: str) -> _Kept:
     """Take our commits in, where they are no older than what is kept."""
-    if kept is not None and kept.epoch > epoch:
-        return kept
-
-    partitions = dict(kept.partitions) if kept is not None and kept.epoch == epoch else {}
+    partitions = dict(kept.partitions) if kept is not None else {}
 
     for number, commit in ours.items():
         found = partitions.get(number)

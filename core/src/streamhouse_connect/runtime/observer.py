@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from streamhouse_connect.records import Batch, TopicPartition
-    from streamhouse_connect.runtime.progress import PartitionProgress
+    from streamhouse_connect.runtime.progress import PartitionProgress, Unsettled
 
 __all__ = ["TaskObserver", "Troubles"]
 
@@ -29,6 +29,9 @@ class TaskObserver:
 
     def progressed(self, progress: Mapping[TopicPartition, PartitionProgress]) -> None:
         """Partitions came or went, or offsets were committed."""
+
+    def left(self, unsettled: Mapping[TopicPartition, Unsettled]) -> None:
+        """The run is over, and this of its partitions was not committed."""
 
     def committed(self, records: int) -> None:
         """A commit was taken that counts so many records more."""

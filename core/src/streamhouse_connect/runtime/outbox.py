@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from streamhouse_connect.runtime.delivery import Delivery
     from streamhouse_connect.runtime.lanes import Flight
     from streamhouse_connect.runtime.observer import TaskObserver
-    from streamhouse_connect.runtime.progress import PartitionProgress
+    from streamhouse_connect.runtime.progress import PartitionProgress, Unsettled
     from streamhouse_connect.sinks import ReplayFrom, Sink
 
 __all__ = ["Outbox"]
@@ -111,6 +111,11 @@ class Outbox:
     @property
     def _goes_on(self) -> bool:
         return self.failure is None and not self._over
+
+    @property
+    def unsettled(self) -> dict[TopicPartition, Unsettled]:
+        """What was read of our partitions and is not committed."""
+        return {tp: found for tp, progress in self.progress.items() if (found := progress.unsettled) is not None}
 
     def has_read(self, ends: Mapping[TopicPartition, int]) -> bool:
         """Tell whether everything below these offsets was read, as far as the partitions are ours."""

@@ -2,9 +2,10 @@
 
 Terms as in the delivery algorithm: *C* the committed offset, *M[p]* the mark of a path, below which every record of the path
 is durable. A record at offset o of path p is skipped when o < M.get(p, C). The marks above C are committed with it, as
-text: version, a tag of the topic's id and one of the connector's uid, the number of records processed, and for each mark the
-path's 64-bit hash and its distance from C. The tags tell a commit apart that was made in another topic of that name, or by another
-connector of that name, which is gone; version 2 had the topic's only, and version 1 none.
+text: version, a tag of the topic's id and one of the connector's uid, the number of records processed, the connector's epoch, and
+for each mark the path's 64-bit hash and its distance from C. The tags tell a commit apart that was made in another topic of that
+name, or by another connector of that name, which is gone; version 3 had no epoch, which was 0, version 2 the topic's tag only, and
+version 1 none. In another epoch a path may be another one under the same name: the offset and the number count, the marks do not.
 
 Both *C* and the marks stand where objects begin or end. Where the sink can't tell yet how far an object reaches
 (`ReplayFrom`), neither moves beyond its start, and its records are not counted as processed.
@@ -26,15 +27,26 @@ from streamhouse_connect.sinks import ReplayFrom
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["MAX_METADATA", "PartitionProgress"]
+__all__ = ["MAX_METADATA", "PartitionProgress", "Unsettled"]
 
-_VERSION: Final = b"\x03"
+_VERSION: Final = b"\x04"
 _TAG_BYTES: Final = 8
-_TAGS: Final = {b"\x01": 0, b"\x02": 1, _VERSION: 2}
+_TAGS: Final = {b"\x01": 0, b"\x02": 1, b"\x03": 2, _VERSION: 2}
 """How many tags each version has."""
 
 MAX_METADATA: Final = 3 << 10
 """Of a commit, in bytes: Kafka takes 4,096 by default. Beyond it the path that holds the offset back has to be flushed."""
+
+
+@attrs.frozen
+class Unsettled:
+    """Offsets of which something may have been written that is not committed; `end` is behind the last, None where it is not known."""
+
+    first: int
+    end: int | None
+
+    def __str__(self) -> str:
+        return f"from offset {self.first} on" if self.end is None else f"offsets {self.first} to {self.end - 1}"
 
 
 @attrs.define
@@ -53,11 +65,13 @@ class PartitionProgress:
     marks: dict[int, int] = attrs.field(factory=dict)
     written: bool = False
     """Whether anything was written since the last commit."""
+    epoch: int = attrs.field(default=0, kw_only=True)
     _replays: dict[int, _Replay] = attrs.field(factory=dict, init=False)
     _start: int | None = attrs.field(init=False)
+    _begin: int = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
-        self._start = self.position
+        self._start = self._begin = self.position
 
     @classmethod
     def restored(
@@ -67,22 +81,25 @@ class PartitionProgress:
         *,
         topic_id: str,
         uid: str,
+        epoch: int = 0,
         is_held: bool = False,
         is_forgotten: bool = False,
     ) -> PartitionProgress:
-        """Go on from a commit that was made in this topic, by this connector. Marks count only where reading goes on from that commit.
+        """Go on from a commit that was made in this topic, by this connector. Marks count only where reading goes on from that commit, in its epoch.
 
         `is_held` says whether the position is the destination's own word, and so worth a commit where there is none;
         `is_forgotten` that the broker has the commit no more, so that it is to be made again.
         """
         if committed is None:
-            progress = cls(position, topic_id, uid)
+            progress = cls(position, topic_id, uid, epoch=epoch)
             progress._start = None if is_held else position
             return progress
 
         found = _decode(committed)
-        marks = found.marks if position == committed.offset else {}
-        progress = cls(position, topic_id, uid, None if is_forgotten else committed, found.processed, marks)
+        marks = found.marks if position == committed.offset and found.epoch == epoch else {}
+        progress = cls(
+            position, topic_id, uid, None if is_forgotten else committed, found.processed, marks, epoch=epoch
+        )
         progress._start = None
         return progress
 
@@ -122,7 +139,19 @@ class PartitionProgress:
         replays = (replay.start for replay in self._replays.values())
         offset = min(self.position if lowest is None else lowest, self.position, *replays)
         ahead = {key: mark for key, mark in self.marks.items() if mark > offset}
-        return Committed(offset, _encode((self.topic_id, self.uid), self.processed, offset, ahead if marked else {}))
+        said = _Metadata(_tag(self.topic_id), _tag(self.uid), self.processed, ahead if marked else {}, self.epoch)
+        return Committed(offset, _encode(said, offset))
+
+    @property
+    def unsettled(self) -> Unsettled | None:
+        """What was read, or is durable on some path, and is not committed; None: there is nothing."""
+        first = self._begin if self.committed is None else self.committed.offset
+
+        if self._replays:
+            return Unsettled(first, None)
+
+        end = max(self.position, *self.marks.values()) if self.marks else self.position
+        return Unsettled(first, end) if end > first else None
 
     def is_news(self, commit: Committed) -> bool:
         """Tell whether a commit says more than the last one, or than a start without one."""
@@ -184,12 +213,13 @@ class _Metadata:
     uid_tag: bytes = b""
     processed: int = 0
     marks: dict[int, int] = attrs.field(factory=dict)
+    epoch: int = 0
 
 
-def _encode(tagged: tuple[str, str], processed: int, offset: int, marks: dict[int, int]) -> str:
-    parts = [_VERSION, *map(_tag, tagged), _varint(processed)]
+def _encode(said: _Metadata, offset: int) -> str:
+    parts = [_VERSION, said.topic_tag, said.uid_tag, _varint(said.processed), _varint(said.epoch)]
 
-    for key, mark in sorted(marks.items()):
+    for key, mark in sorted(said.marks.items()):
         parts += [key.to_bytes(8), _varint(mark - offset)]
 
     return base64.b64encode(b"".join(parts)).decode("ascii")
@@ -201,6 +231,7 @@ def _decode(committed: Committed) -> _Metadata:
         data = base64.b64decode(committed.metadata, validate=True)
         start = 1 + _TAGS[data[:1]] * _TAG_BYTES
         processed, at = _read_varint(data, start)
+        epoch, at = _read_varint(data, at) if data[:1] == _VERSION else (0, at)
         marks = {}
 
         while at < len(data):
@@ -211,7 +242,7 @@ def _decode(committed: Committed) -> _Metadata:
         return _Metadata()
 
     tags = data[1:start]
-    return _Metadata(tags[:_TAG_BYTES], tags[_TAG_BYTES:], processed, marks)
+    return _Metadata(tags[:_TAG_BYTES], tags[_TAG_BYTES:], processed, marks, epoch)
 
 
 def _varint(number: int) -> bytes:

@@ -13,6 +13,7 @@ from streamhouse_connect.errors import ConfigError
 from streamhouse_connect.runtime.journal import tell
 from streamhouse_connect.runtime.plan import Plan, make_plan
 from streamhouse_connect.runtime.sources import Seen, subscription_of
+from streamhouse_connect.runtime.succession import notes_of_change
 from streamhouse_connect.runtime.uses import check_unused
 
 if TYPE_CHECKING:
@@ -121,10 +122,14 @@ class Reconciler:
 
         return plan, (*plan.loaded.warnings, *self._assembly.warnings(plan))
 
-    async def _start(self, definition: Definition, *, before: Running | None = None) -> None:
+    async def _start(
+        self, definition: Definition, *, before: Running | None = None, notes: tuple[str, ...] = ()
+    ) -> None:
         plan, warnings = self.plan(definition)
         known = before.connector.snapshot if before else None
-        connector = await self._assembly.connector(definition, plan, why_not="; ".join(warnings), before=known)
+        connector = await self._assembly.connector(
+            definition, plan, why_not="; ".join(warnings), before=known, notes=notes
+        )
         self.running[definition.name] = Running(
             definition, plan, connector, warnings, before.seen if before else Seen()
         )
@@ -134,8 +139,14 @@ class Reconciler:
         was, running.definition = running.definition, definition
 
         if _as_configured(was) != _as_configured(definition):
-            await running.connector.close(within=PAUSE_SECONDS)
-            await self._start(definition, before=running)
+            has_ended = await running.connector.close(within=PAUSE_SECONDS)
+            notes: tuple[str, ...] = ()
+
+            if definition.epoch != was.epoch and definition.reset_epoch == was.reset_epoch:
+                left = running.connector.snapshot.unsettled if has_ended else None
+                notes = await notes_of_change(was, left, subscription_of(was, running.plan), self._assembly.broker)
+
+            await self._start(definition, before=running, notes=notes)
             return
 
         if was.target is not definition.target:

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from streamhouse_connect.metrics import ConnectorMetrics
     from streamhouse_connect.records import Batch, TopicPartition
     from streamhouse_connect.runtime.journal import Journal
-    from streamhouse_connect.runtime.progress import PartitionProgress
+    from streamhouse_connect.runtime.progress import PartitionProgress, Unsettled
     from streamhouse_connect.runtime.retries import Backoff
     from streamhouse_connect.runtime.task import Task
 
@@ -53,9 +53,9 @@ class TaskRunner(TaskObserver):
         redact: Callable[[str], str],
         metrics: ConnectorMetrics,
         journal: Journal,
-        missed: Mapping[TopicPartition, int],
+        before: Snapshot,
     ) -> None:
-        self.snapshot = Snapshot(State.STARTING, missed=missed)
+        self.snapshot = attrs.evolve(before, state=State.STARTING)
         self._make_task = make_task
         self._target = target
         self._backoff = backoff
@@ -225,7 +225,7 @@ class TaskRunner(TaskObserver):
 
     def opened(self, weakened: str | None) -> None:
         self._opened = True
-        self.snapshot = attrs.evolve(self.snapshot, weakened=weakened)
+        self.snapshot = attrs.evolve(self.snapshot, weakened=weakened, unsettled=self.snapshot.unsettled or {})
         self._report(State.RUNNING)
 
         if self._fault is None or self._fault.opening or self._fault.state is State.RETRYING:
@@ -255,7 +255,11 @@ class TaskRunner(TaskObserver):
             self.snapshot,
             assigned=tuple(sorted(progress)),
             committed={**self.snapshot.committed, **commits},
+            unsettled={tp: left for tp, left in (self.snapshot.unsettled or {}).items() if tp not in progress},
         )
+
+    def left(self, unsettled: Mapping[TopicPartition, Unsettled]) -> None:
+        self.snapshot = attrs.evolve(self.snapshot, unsettled={**(self.snapshot.unsettled or {}), **unsettled})
 
     def committed(self, records: int) -> None:
         self._metrics.processed.inc(records)

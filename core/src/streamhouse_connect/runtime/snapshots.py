@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from streamhouse_connect.brokers import Committed
     from streamhouse_connect.records import TopicPartition
+    from streamhouse_connect.runtime.progress import Unsettled
 
 __all__ = ["Snapshot", "merge"]
 
@@ -35,6 +36,8 @@ class Snapshot:
     """How many offsets were gone before they could be read."""
     notes: tuple[str, ...] = ()
     """What somebody should know though nothing is wrong."""
+    unsettled: Mapping[TopicPartition, Unsettled] | None = None
+    """What runs that are over have left uncommitted, and no later one has taken up; None: none has begun in this process."""
 
     @property
     def processed(self) -> int:
@@ -55,6 +58,7 @@ def merge(tasks: Sequence[Snapshot]) -> Snapshot:
         committed=_latest(tasks),
         missed=_sum(task.missed for task in tasks),
         notes=tuple(dict.fromkeys(note for task in tasks for note in task.notes)),
+        unsettled=_left(tasks),
     )
 
 
@@ -75,6 +79,11 @@ def _latest(tasks: Iterable[Snapshot]) -> dict[TopicPartition, Committed]:
                 found[tp] = known
 
     return {tp: commit for tp, (_, _, commit) in found.items()}
+
+
+def _left(tasks: Iterable[Snapshot]) -> dict[TopicPartition, Unsettled] | None:
+    known = [task.unsettled for task in tasks if task.unsettled is not None]
+    return {tp: left for each in known for tp, left in each.items()} if known else None
 
 
 def _sum(counts: Iterable[Mapping[TopicPartition, int]]) -> dict[TopicPartition, int]:

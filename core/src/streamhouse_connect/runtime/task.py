@@ -177,11 +177,14 @@ class Task:
             self._outbox.fail(error)
             grace = _FAILED_GRACE_SECONDS
         finally:
-            await self._outbox.abandon(grace)
-            committing.cancel()
-            await asyncio.wait({committing})
-            within = _FAILED_GRACE_SECONDS if self._stop_within is None else (1 - _FLUSH_SHARE) * self._stop_within
-            await self._assignments.committer.commit_at_last(within=within, log=self.context.log)
+            try:
+                await self._outbox.abandon(grace)
+                committing.cancel()
+                await asyncio.wait({committing})
+                within = _FAILED_GRACE_SECONDS if self._stop_within is None else (1 - _FLUSH_SHARE) * self._stop_within
+                await self._assignments.committer.commit_at_last(within=within, log=self.context.log)
+            finally:
+                self.observer.left(self._outbox.unsettled)
 
         if self._outbox.failure is not None:
             raise self._outbox.failure

@@ -140,7 +140,10 @@ class Worker:
     async def update(
         self, name: str, body: Mapping[str, object], *, expected_version: int | None = None
     ) -> ConnectorInfo:
-        """Replace a connector's topics and configuration; masked secrets keep what is stored.
+        """Replace a connector's topics and configuration, once what was read is flushed; masked secrets keep what is stored.
+
+        A change of an option that is marked with `identity` raises the epoch; what the destination has not taken in time may then be
+        written twice, and `warnings` say what that is.
 
         :raises NotFoundError: with the code `unknown_connector`.
         :raises ConfigError: with everything that is wrong; another name or class is.
@@ -153,11 +156,13 @@ class Worker:
             plan, _ = self._reconciler.plan(current)
             spec = parse_update(current, plan, body, self.registry)
             is_same = (spec.topics, spec.config) == (current.topics, current.config)
+            is_known_again = plan is not None and plan.loaded.identity() == spec.plan.loaded.identity()
 
             return attrs.evolve(
                 current,
                 topics=spec.topics,
                 config=spec.config,
+                epoch=current.epoch + (not is_known_again),
                 restarts=current.restarts + is_same,  # it may have been sent to get the connector going again
                 updated_at=datetime.now(UTC),
             )

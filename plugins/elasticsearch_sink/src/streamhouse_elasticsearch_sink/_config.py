@@ -35,11 +35,13 @@ class ElasticsearchConfig:
     )
     index_name: str = option(
         "index.name",
+        identity=True,
         doc="The index that documents go to; {topic} stands for the record's topic. Upper case is lowered.",
     )
     document_id: str | None = option(
         "document.id",
         default=None,
+        identity=True,
         doc="The JSON field whose value is the document's _id, nested as a.b; by default topic+partition+offset.",
     )
 

@@ -42,9 +42,12 @@ class Limits:
 class S3Config:
     """Where the objects go, as whom, and what they are given on the way."""
 
-    bucket: str = option("s3.bucket", doc="The bucket; it must exist.")
+    bucket: str = option("s3.bucket", identity=True, doc="The bucket; it must exist.")
     prefix: str = option(
-        "s3.prefix", default="", doc="Put in front of every key, as a folder; slashes at its ends do not matter."
+        "s3.prefix",
+        default="",
+        identity=True,
+        doc="Put in front of every key, as a folder; slashes at its ends do not matter.",
     )
     region: str = option("s3.region", default="us-east-1", doc="The region of the bucket.")
     endpoint: SecretUrl | None = option(
