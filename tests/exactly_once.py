@@ -3,7 +3,7 @@
 Each run of a connector reads the topic from where the last one has committed, cuts its batches in its own way (by records, by
 bytes, by age, for want of memory, because it is paused), and ends: by a crash before or after an effect, by a clean stop, or never
 (a zombie). Answers get lost. Some records are tombstones, some are poison. In the end every good record is in exactly one object, and
-every poisonous one is a dead letter.
+every poisonous one is a dead letter; and as many records were counted as there are good ones.
 """
 
 from __future__ import annotations
@@ -194,6 +194,7 @@ async def scenario(place: Place, runs: list[dict[str, Any]], seed: int, records:
         }
         last = await start(broker, place, Chance(random.Random(seed)), last_options)
         await last.drained("c", timeout=20)
+        processed = (await last.get("c")).processed
         await last.__aexit__(None, None, None)
 
         for zombie in zombies:
@@ -203,6 +204,7 @@ async def scenario(place: Place, runs: list[dict[str, Any]], seed: int, records:
     note(f"{len(objects)} objects")
     assert Counter(number for name, body in objects.items() for number in numbers(name, body)) == Counter(topic.good)
     assert await dead_letters(broker) == topic.poison
+    assert processed == len(topic.good)
 
 
 async def _some_time(chance: Chance, seconds: float) -> None:

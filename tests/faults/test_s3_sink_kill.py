@@ -200,6 +200,7 @@ async def finish(worker: Worker, bucket: Bucket, topic: Topic) -> None:
         for value in (await worker.broker.read(tp, 0, max_records=10**6)).values
     ]
     topic.check(list(objects(bucket)))
+    assert (await worker.get("orders")).processed == len(topic.good)
     assert set(letters) == topic.poison
 
 

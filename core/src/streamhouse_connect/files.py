@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from streamhouse_connect.formatters import Formatter
     from streamhouse_connect.partitioners import Partitioner
     from streamhouse_connect.records import Batch, TopicPartition
-    from streamhouse_connect.sinks import Postponed, ReplayFrom, SinkContext
+    from streamhouse_connect.sinks import Held, Postponed, ReplayFrom, SinkContext
 
 __all__ = ["FileConfig", "FileSink"]
 
@@ -103,7 +103,7 @@ class FileSink(ObjectSink[FileConfig]):
         await self.release(partitions)  # reading may go on from elsewhere
         return {}
 
-    async def write(self, batch: Batch) -> int | Postponed | ReplayFrom | None:
+    async def write(self, batch: Batch) -> int | Held | Postponed | ReplayFrom | None:
         excess = self._excess.get((batch.spans[0].tp, batch.path))
 
         if excess is None:

@@ -21,7 +21,7 @@ import attrs
 from streamhouse_connect.config import Size, option
 from streamhouse_connect.errors import RejectedRecords
 from streamhouse_connect.learning import Learning
-from streamhouse_connect.sinks import Batching, Guarantee, NullValues, Postponed, ReplayFrom, Sink
+from streamhouse_connect.sinks import Batching, Guarantee, Held, NullValues, Postponed, ReplayFrom, Sink
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -137,7 +137,7 @@ class ObjectSink(Sink[C]):
 
         return [(f"{topic}/{_safe_path(path)}" if path else topic, indexes) for path, indexes in parts]
 
-    async def write(self, batch: Batch) -> int | Postponed | ReplayFrom | None:
+    async def write(self, batch: Batch) -> int | Held | Postponed | ReplayFrom | None:
         info = self._info(batch)
         key = f"{batch.path}/batch-{self._uuid(batch, info)}{self.formatter.extension}"
         fitted = await self._learning.format(batch, self._fit)
@@ -165,10 +165,10 @@ class ObjectSink(Sink[C]):
         """
 
     @abstractmethod
-    async def held(self, key: str, batch: Batch, info: ObjectInfo) -> int | ReplayFrom:
+    async def held(self, key: str, batch: Batch, info: ObjectInfo) -> int | Held | ReplayFrom:
         """Return the offset up to which the object that is already there holds the batch's route (last offset + 1).
 
-        Or, where it holds all of the batch and it can't be told how much more, that it has to be met again from its start.
+        As `Held` where it is known how many records it holds beyond the batch. Or, where it holds all of the batch and it can't be told how much more, that it has to be met again from its start.
 
         :raises FatalError: if the object is not this connector's.
         """

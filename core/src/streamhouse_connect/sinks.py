@@ -38,6 +38,7 @@ __all__ = [
     "Batching",
     "BlockingSink",
     "Guarantee",
+    "Held",
     "NullValues",
     "Postponed",
     "ReplayFrom",
@@ -69,6 +70,17 @@ class Guarantee:
 
     level: Literal["exactly-once", "effectively-once", "at-least-once"]
     reason: str
+
+
+@attrs.frozen
+class Held:
+    """Answers a write of a route: the route was durable already, up to `next_offset` beyond the batch.
+
+    `more` says how many records that is beyond those of the batch: the runtime counts them with it, as it drops them when they come.
+    """
+
+    next_offset: int
+    more: int
 
 
 @attrs.frozen
@@ -188,11 +200,11 @@ class Sink(ABC, Generic[C]):
         return [("", range(len(batch)))]
 
     @abstractmethod
-    async def write(self, batch: Batch) -> int | Postponed | ReplayFrom | None:
+    async def write(self, batch: Batch) -> int | Held | Postponed | ReplayFrom | None:
         """Write the batch; to return means that all of it is durable.
 
         With `Batching.PER_ROUTE` it may return a later offset than the batch's: the route is already durable up to
-        there, and the runtime drops what is below. Or an earlier one: what is below it is durable, and the rest waits
+        there, and the runtime drops what is below; as `Held`, it is counted, too. Or an earlier one: what is below it is durable, and the rest waits
         for more as if it had not been taken, or is written as a batch of its own. Or where a replay would have to begin, or that the
         batch has to wait.
 

@@ -11,6 +11,7 @@ import pytest
 from streamhouse_connect import (
     Batch,
     FatalError,
+    Held,
     Postponed,
     RejectedBatch,
     RejectedRecords,
@@ -37,20 +38,21 @@ class ScriptedSink(Sink[NoConfig]):
     name = "scripted-sink"
     config_class = NoConfig
 
-    def __init__(self, script: Callable[[Batch], int | Postponed | ReplayFrom | None]) -> None:
+    def __init__(self, script: Callable[[Batch], int | Held | Postponed | ReplayFrom | None]) -> None:
         super().__init__(NoConfig())
         self.script = script
         self.written: list[bytes | None] = []
         self.writes = 0
 
-    async def write(self, batch: Batch) -> int | Postponed | ReplayFrom | None:
+    async def write(self, batch: Batch) -> int | Held | Postponed | ReplayFrom | None:
         self.writes += 1
         held = self.script(batch)
 
         if isinstance(held, Postponed):
             return held
 
-        start = held.offset if isinstance(held, ReplayFrom) else held or 0
+        reach = held.next_offset if isinstance(held, Held) else held
+        start = reach.offset if isinstance(reach, ReplayFrom) else reach or 0
         self.written += [v for v, o in zip(batch.values, batch.offsets, strict=True) if o >= start]
         return held
 
@@ -67,13 +69,13 @@ class Observer:
 
     durable_values: list[bytes | None] = attrs.field(factory=list)
     settled: int = 0
-    ends: list[int | ReplayFrom | None] = attrs.field(factory=list)
+    ends: list[int | Held | ReplayFrom | None] = attrs.field(factory=list)
     retries: list[Exception] = attrs.field(factory=list)
     gone: set[TopicPartition] = attrs.field(factory=set)
     lost: set[TopicPartition] = attrs.field(factory=set)
     patient: bool = False
 
-    def durable(self, part: Batch, *, settled: int, held: int | ReplayFrom | None = None) -> None:
+    def durable(self, part: Batch, *, settled: int, held: int | Held | ReplayFrom | None = None) -> None:
         self.durable_values += part.values
         self.settled += settled
         self.ends.append(held)
@@ -288,6 +290,15 @@ async def test_where_a_replay_would_have_to_begin_is_reported() -> None:
     await delivery(RoutingSink(lambda _: ReplayFrom(4))).deliver(make_batch(VALUES, first_offset=10), observer)
     assert observer.settled == 5
     assert observer.ends == [ReplayFrom(4)]
+
+
+async def test_an_answer_that_counts_more_records_is_told() -> None:
+    """What is beyond the batch is counted with it; where it ends inside the batch, it says no more than an offset."""
+    observer = Observer()
+    await delivery(RoutingSink(lambda _: Held(40, more=9))).deliver(make_batch(VALUES, first_offset=10), observer)
+    answers: list[Held | None] = [Held(12, more=0), None]
+    await delivery(RoutingSink(lambda _: answers.pop(0))).deliver(make_batch(VALUES, first_offset=10), observer)
+    assert observer.ends == [Held(40, more=9), 12, None]
 
 
 async def test_what_the_last_part_of_the_rest_was_answered_counts_after_a_rejection() -> None:

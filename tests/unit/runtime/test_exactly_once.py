@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from exactly_once import RUNS, Directory, NoConfig, Place, scenario
-from streamhouse_connect import Batch, ObjectInfo, ObjectSink
+from streamhouse_connect import Batch, Held, ObjectInfo, ObjectSink
 
 
 class StoreSink(ObjectSink[NoConfig]):
@@ -28,10 +28,10 @@ class StoreSink(ObjectSink[NoConfig]):
         self.store.found.setdefault(key, (info, bytes(body)))
         return created
 
-    async def held(self, key: str, batch: Batch, info: ObjectInfo) -> int:
+    async def held(self, key: str, batch: Batch, info: ObjectInfo) -> Held:
         found, _ = self.store.found[key]
         assert found.identity == info.identity
-        return found.last_offset + 1
+        return Held(found.last_offset + 1, more=found.count - len(batch))
 
 
 @attrs.define(eq=False)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamhouse_connect import Committed, ReplayFrom
+from streamhouse_connect import Committed, Held, ReplayFrom
 from streamhouse_connect.runtime.progress import MAX_METADATA, PartitionProgress, Unsettled
 
 
@@ -158,6 +158,13 @@ def test_records_below_where_a_replay_has_to_begin_are_sure() -> None:
     progress.delivered("a", range(30, 40), ReplayFrom(36))
     commit = progress.next_commit(None, marked=True)
     assert (commit.offset, PartitionProgress.processed_of(commit)) == (36, 16)
+
+
+def test_records_that_a_write_met_already_written_are_counted() -> None:
+    """Those beyond the batch, too: they are not delivered any more."""
+    progress = PartitionProgress(position=100)
+    progress.delivered("a", range(20, 30), Held(45, more=12))
+    assert (progress.processed, progress.mark("a")) == (22, 45)
 
 
 def test_nothing_is_committed_beyond_what_was_read() -> None:

@@ -14,7 +14,7 @@ import attrs
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streamhouse_connect import Batch, Committed, ReplayFrom, TopicPartition
+from streamhouse_connect import Batch, Committed, Held, ReplayFrom, TopicPartition
 from streamhouse_connect.files import FileConfig, FileSink
 from streamhouse_connect.formatters.json import JsonConfig, JsonFormatter
 from streamhouse_connect.partitioners import NonePartitioner, PlainConfig
@@ -33,7 +33,7 @@ class Observer:
     progress: PartitionProgress
     held: int = 0
 
-    def durable(self, part: Batch, *, settled: int, held: int | ReplayFrom | None = None) -> None:
+    def durable(self, part: Batch, *, settled: int, held: int | Held | ReplayFrom | None = None) -> None:
         if len(part):
             self.progress.delivered(part.path, part.offsets, held)
 

@@ -19,7 +19,7 @@ import attrs
 
 from streamhouse_connect.errors import FatalError, RejectedBatch, RejectedRecords, RetriableError, Superseded
 from streamhouse_connect.records import Batch
-from streamhouse_connect.sinks import Batching, Postponed
+from streamhouse_connect.sinks import Batching, Held, Postponed
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection, Mapping
@@ -36,7 +36,7 @@ T = TypeVar("T")
 class DeliveryObserver(Protocol):
     """Is told how the delivery of one batch goes on; parts become durable from the front of the batch to its end."""
 
-    def durable(self, part: Batch, *, settled: int, held: int | ReplayFrom | None = None) -> None:
+    def durable(self, part: Batch, *, settled: int, held: int | Held | ReplayFrom | None = None) -> None:
         """The next `settled` records need no more care; those in `part` are at the destination, as `write` answered."""
 
     def retrying(self, error: Exception | None) -> None:
@@ -98,25 +98,27 @@ class Delivery:
                 if rest is not None and not observer.takes_back(rest):
                     parts.append(rest)
 
-    async def _write(self, part: Batch, observer: DeliveryObserver) -> int | Postponed | ReplayFrom | None:
+    async def _write(self, part: Batch, observer: DeliveryObserver) -> int | Held | Postponed | ReplayFrom | None:
         if dropped := observer.dropped(part):
             raise Superseded(dropped)
 
         return await self.sink.write(part)
 
-    def _account(self, part: Batch, held: int | ReplayFrom | None, observer: DeliveryObserver) -> Batch | None:
+    def _account(self, part: Batch, held: int | Held | ReplayFrom | None, observer: DeliveryObserver) -> Batch | None:
         """Report what a successful write made durable and return what it left."""
-        if not isinstance(held, int) or self.sink.batching is Batching.MIXED or held > part.offsets[-1]:
+        reach = held.next_offset if isinstance(held, Held) else held
+
+        if not isinstance(reach, int) or self.sink.batching is Batching.MIXED or reach > part.offsets[-1]:
             observer.durable(part, settled=len(part), held=held)
             return None
 
-        done = bisect_left(part.offsets, held)
+        done = bisect_left(part.offsets, reach)
 
         if not done:
-            message = f"{self.sink.name} answered offset {held}, which is not beyond {part.offsets[0]}, where the batch begins"
+            message = f"{self.sink.name} answered offset {reach}, which is not beyond {part.offsets[0]}, where the batch begins"
             raise FatalError(message)
 
-        observer.durable(part[:done], settled=done, held=held)
+        observer.durable(part[:done], settled=done, held=reach)
         return part[done:]
 
     async def _reject(self, part: Batch, error: RejectedRecords, observer: DeliveryObserver) -> None:
@@ -194,9 +196,9 @@ class _Collected:
 
     observer: DeliveryObserver
     parts: list[Batch] = attrs.field(factory=list)
-    held: int | ReplayFrom | None = None
+    held: int | Held | ReplayFrom | None = None
 
-    def durable(self, part: Batch, *, settled: int, held: int | ReplayFrom | None = None) -> None:  # noqa: ARG002 - the whole part is settled later
+    def durable(self, part: Batch, *, settled: int, held: int | Held | ReplayFrom | None = None) -> None:  # noqa: ARG002 - the whole part is settled later
         self.parts.append(part)
         self.held = held
 

@@ -15,7 +15,7 @@ import attrs
 from streamhouse_connect.runtime.lanes import PIECE_OVERHEAD, RECORD_OVERHEAD
 from streamhouse_connect.runtime.memory import Throttle
 from streamhouse_connect.runtime.observer import Troubles
-from streamhouse_connect.sinks import Batching
+from streamhouse_connect.sinks import Batching, Held
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
@@ -213,7 +213,7 @@ class Outbox:
         self.failure = self.failure or error
         self.wake.set()
 
-    def flown(self, flight: Flight, part: Batch, settled: int, held: int | ReplayFrom | None) -> None:
+    def flown(self, flight: Flight, part: Batch, settled: int, held: int | Held | ReplayFrom | None) -> None:
         """Note what a flight has made durable."""
         is_routed = self.sink.batching is Batching.PER_ROUTE
 
@@ -230,8 +230,10 @@ class Outbox:
 
         self.batcher.settle(flight, settled)
 
-        if isinstance(held, int) and is_routed and not flight.is_dropped:
-            self.batcher.drop_below(flight.lane, held)
+        reach = held.next_offset if isinstance(held, Held) else held
+
+        if isinstance(reach, int) and is_routed and not flight.is_dropped:
+            self.batcher.drop_below(flight.lane, reach)
 
         self.observer.wrote(len(part))
         self.dirty.set()
@@ -266,7 +268,7 @@ class _FlightObserver:
     outbox: Outbox
     flight: Flight
 
-    def durable(self, part: Batch, *, settled: int, held: int | ReplayFrom | None = None) -> None:
+    def durable(self, part: Batch, *, settled: int, held: int | Held | ReplayFrom | None = None) -> None:
         self.outbox.flown(self.flight, part, settled, held)
 
     def retrying(self, error: Exception | None) -> None:

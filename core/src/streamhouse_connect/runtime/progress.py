@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Final
 import attrs
 
 from streamhouse_connect.brokers import Committed
-from streamhouse_connect.sinks import ReplayFrom
+from streamhouse_connect.sinks import Held, ReplayFrom
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -115,8 +115,12 @@ class PartitionProgress:
         self.processed += records + (replay.records if replay is not None else 0)
         self.written = True
 
-    def delivered(self, path: str, offsets: Sequence[int], held: int | ReplayFrom | None) -> None:
+    def delivered(self, path: str, offsets: Sequence[int], held: int | Held | ReplayFrom | None) -> None:
         """Note that these records of a path are at the destination, as a write was answered."""
+        if isinstance(held, Held):
+            self.wrote(path, held.next_offset, len(offsets) + held.more)
+            return
+
         if not isinstance(held, ReplayFrom):
             self.wrote(path, max(offsets[-1] + 1, held or 0), len(offsets))
             return

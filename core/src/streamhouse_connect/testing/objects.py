@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, Protocol
 
 import pytest
 
-from streamhouse_connect import Batch, Formatter, Partitioner, Postponed, Registry, ReplayFrom
+from streamhouse_connect import Batch, Formatter, Held, Partitioner, Postponed, Registry, ReplayFrom
 from streamhouse_connect.testing.factories import make_batch, make_context
 
 if TYPE_CHECKING:
@@ -221,7 +221,7 @@ async def opened(
     return sink
 
 
-async def deliver(sink: ObjectSink[Any], batch: Batch) -> list[int | Postponed | ReplayFrom | None]:
+async def deliver(sink: ObjectSink[Any], batch: Batch) -> list[int | Held | Postponed | ReplayFrom | None]:
     """Route a batch and write its parts, as the runtime would; return what the sink answered."""
     return [await sink.write(batch.select(indexes, path=path)) for path, indexes in sink.route(batch)]
 
@@ -232,7 +232,8 @@ async def replay(sink: ObjectSink[Any], records: Batch, *, size: int) -> int:
 
     while len(records):
         (held,) = await deliver(sink, records[:size])
-        end = held if isinstance(held, int) else records[:size].offsets[-1] + 1
+        reach = held.next_offset if isinstance(held, Held) else held
+        end = reach if isinstance(reach, int) else records[:size].offsets[-1] + 1
         safe = held.offset if isinstance(held, ReplayFrom) else end
         records = records[next((index for index, o in enumerate(records.offsets) if o >= end), len(records)) :]
 

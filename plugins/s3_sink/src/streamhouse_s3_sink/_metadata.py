@@ -33,6 +33,7 @@ class Claim:
     partition: int
     first_offset: int
     last_offset: int
+    count: int
 
     def belongs_to(self, info: ObjectInfo) -> bool:
         """Tell whether the writer of `info` has written it: the same records, though perhaps more or fewer."""
@@ -71,6 +72,7 @@ def claim_in(metadata: Mapping[str, str]) -> Claim | None:
             partition=int(values[_PREFIX + "partition"]),
             first_offset=int(values[_PREFIX + "first-offset"]),
             last_offset=int(values[_PREFIX + "last-offset"]),
+            count=int(values[_PREFIX + "count"]),
         )
     except (KeyError, ValueError):
         return None

@@ -8,7 +8,7 @@ import time
 import uuid
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
-from streamhouse_connect import FatalError, Guarantee, ObjectSink, Problem, RetriableError
+from streamhouse_connect import FatalError, Guarantee, Held, ObjectSink, Problem, RetriableError
 from streamhouse_s3_sink._config import Limits, S3Config
 from streamhouse_s3_sink._metadata import claim_in, metadata_of
 from streamhouse_s3_sink._notes import Notes
@@ -98,7 +98,7 @@ class S3Sink(ObjectSink[S3Config]):
 
         return await self._store().create(self.config.root + key, body, headers=headers)
 
-    async def held(self, key: str, batch: Batch, info: ObjectInfo) -> int:  # noqa: ARG002 - the metadata says it all
+    async def held(self, key: str, batch: Batch, info: ObjectInfo) -> int | Held:
         key = self.config.root + key
         metadata = await self._store().metadata(key)
         url = f"s3://{self.config.bucket}/{key}"
@@ -116,7 +116,10 @@ class S3Sink(ObjectSink[S3Config]):
                 f"{url} belongs to {claim}, not to {info.identity}; move it away, or choose another s3.prefix"
             )
 
-        return claim.last_offset + 1
+        if claim.last_offset <= batch.offsets[-1]:
+            return claim.last_offset + 1
+
+        return Held(claim.last_offset + 1, more=max(0, claim.count - len(batch)))
 
     async def close(self) -> None:
         bucket, self._bucket = self._bucket, None
