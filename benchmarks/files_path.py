@@ -23,6 +23,7 @@ from benchmarks import kafka_path
 from benchmarks.bare import BARE
 from benchmarks.timing import Timing
 from streamhouse_connect import SqliteBroker, TopicPartition, Worker
+from streamhouse_connect.brokers import Consumer, RebalanceListener, Subscription
 from streamhouse_connect_server.process import prepare, settled
 
 if TYPE_CHECKING:
@@ -98,6 +99,17 @@ async def bare(source: dict[str, str], form: str, directory: Path, records: int)
     timing.report(0)
 
 
+class TimedBroker(SqliteBroker):
+    """The embedded broker, whose consumers are timed."""
+
+    def __init__(self, data: str, timing: Timing) -> None:
+        super().__init__(data)
+        self._timing = timing
+
+    def consumer(self, group: str, subscription: Subscription, listener: RebalanceListener) -> Consumer:
+        return kafka_path.TimedConsumer(super().consumer(group, subscription, listener), self._timing)
+
+
 async def ours(source: dict[str, str], form: str, directory: Path) -> None:
     """Have a connector do it, in a process tuned as `serve` tunes its own."""
     sink = {"connectorClass": "file-sink", "config": {"file.path": str(directory), "format": form}}
@@ -110,12 +122,10 @@ async def ours(source: dict[str, str], form: str, directory: Path) -> None:
     timing = Timing()
     name = f"bench-{uuid.uuid4().hex[:12]}"
 
-    async with Worker(SqliteBroker(source["data"])) as worker:
+    async with Worker(TimedBroker(source["data"], timing)) as worker:
         with settled():
-            timing.begin()
             await worker.create({"name": name, "topics": [source["topic"]], **sink})
             await worker.drained(name, timeout=SECONDS)
-            timing.end()
 
     timing.report(0)
 

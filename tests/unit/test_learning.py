@@ -178,3 +178,28 @@ async def test_what_is_rejected_is_rejected_by_what_is_kept() -> None:
         await Worker(state, strict).columns(b'{"a":1}', b'{"b":1}')
 
     assert state.values == {KEY: (b'{"version":1,"shape":{"a":"int"}}', 1)}
+
+
+@pytest.mark.parametrize(
+    ("formatter", "most"), [(JsonFormatter(JsonConfig()), 1), (ParquetFormatter(ParquetConfig()), 3)]
+)
+async def test_files_are_made_at_once_only_where_that_helps(
+    formatter: JsonFormatter | ParquetFormatter, most: int
+) -> None:
+    """Several threads that all want Python's lock only take it from each other."""
+    learning = Learning(formatter, context(MemoryStateStore()))
+    together = threading.Semaphore(0)
+    running: list[int] = [0]
+
+    def write(_: object) -> int:
+        running.append(running[-1] + 1)
+
+        if max(running) == most:
+            together.release(3)
+
+        together.acquire(timeout=10)
+        running.append(running[-1] - 1)
+        return max(running)
+
+    found = await asyncio.gather(*(learning.format(make_batch([b"{}"]), write) for _ in range(3)))
+    assert max(found) == most

@@ -11,6 +11,7 @@ written; and what is rejected by a schema is rejected by one that is kept. Knows
 from __future__ import annotations
 
 import asyncio
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from streamhouse_connect.errors import ConflictError, RejectedRecords
@@ -34,6 +35,7 @@ class Learning:
         self._formatter = formatter
         self._context = context
         self._adopted: dict[str, bytes] = {}
+        self._slots = nullcontext() if formatter.at_once is None else asyncio.Semaphore(formatter.at_once)
 
     async def format(self, batch: Batch, write: Callable[[Batch], R]) -> R:
         """Return what `write`, which blocks, makes of the batch with the formatter.
@@ -41,7 +43,7 @@ class Learning:
         :raises FatalError: if what was kept can't be read.
         """
         if not self._formatter.learns:
-            return await asyncio.to_thread(write, batch)
+            return await self._made(batch, write)
 
         topic = batch.spans[0].tp.topic
         key = f"schema:{self._formatter.name}:{self._context.topic_ids[topic]}"
@@ -55,7 +57,7 @@ class Learning:
                 self._adopted[topic] = kept
 
             try:
-                body = await asyncio.to_thread(write, batch)
+                body = await self._made(batch, write)
             except RejectedRecords:
                 if await self._is_kept(key, topic, kept, version):
                     raise
@@ -64,6 +66,10 @@ class Learning:
 
             if await self._is_kept(key, topic, kept, version):
                 return body
+
+    async def _made(self, batch: Batch, write: Callable[[Batch], R]) -> R:
+        async with self._slots:
+            return await asyncio.to_thread(write, batch)
 
     async def _is_kept(self, key: str, topic: str, kept: bytes | None, version: int | None) -> bool:
         """Keep what has been learned by now; False if somebody else was first."""

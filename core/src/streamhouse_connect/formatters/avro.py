@@ -70,6 +70,7 @@ class AvroFormatter(Formatter[AvroConfig]):
     """
 
     name = "avro"
+    at_once = 1
     learns = True
     config_class = AvroConfig
     extension = ".avro"

@@ -19,6 +19,8 @@ class Formatter(ABC, Generic[C]):
     name: ClassVar[str]
     """The value of the option `format`."""
     config_class: ClassVar[type]
+    at_once: ClassVar[int | None] = None
+    """How many files are made at a time; 1 where Python's lock lets no more than one go on. None: as many as there are."""
     learns: ClassVar[bool] = False
     """Whether files depend on what earlier records of the topic were like: then there are `learned` and `adopt`."""
     extension: str

@@ -61,6 +61,7 @@ class JsonFormatter(Formatter[JsonConfig]):
     """
 
     name = "json"
+    at_once = 1
     config_class = JsonConfig
     extension = ".json"
     content_type = "application/x-ndjson"
