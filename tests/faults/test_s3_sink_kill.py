@@ -26,6 +26,7 @@ PARTITIONS = 3
 RECORDS = 1_500
 HOUR_MS = 3_600_000
 PART_BYTES = 8 << 10
+LARGE = {"batch.size": 10_000, "batch.bytes": 300 << 10, "batch.interval_ms": 500}
 
 # A bucket of AWS takes parts from 5 MiB on; these stores take small ones, so that many objects have several.
 SMALL_PARTS = f"""
@@ -153,7 +154,8 @@ async def test_every_record_is_in_one_object_after_kills(s3: Bucket, topic: Topi
         await asyncio.to_thread(live, tmp_path, connector(s3, topic.random), seconds=seconds, first=first)
 
     async with Worker(SqliteBroker(tmp_path)) as worker:
-        await worker.create(connector(s3, topic.random))
+        await topic.produce(worker.broker, RECORDS)
+        await worker.create(connector(s3, topic.random, **LARGE))
         await finish(worker, s3, topic)
 
     assert not first or any(each.has_parts for each in objects(s3))
@@ -204,7 +206,7 @@ async def finish(worker: Worker, bucket: Bucket, topic: Topic) -> None:
     assert set(letters) == topic.poison
 
 
-def connector(bucket: Bucket, rng: random.Random) -> dict[str, Any]:
+def connector(bucket: Bucket, rng: random.Random, **options: int) -> dict[str, Any]:
     config = {
         "s3.bucket": bucket.name,
         "s3.endpoint": bucket.server.url,
@@ -217,6 +219,7 @@ def connector(bucket: Bucket, rng: random.Random) -> dict[str, Any]:
         "batch.interval_ms": rng.choice([5, 50, 500]),
         "retry.backoff.ms": 20,
         "retry.backoff.max.ms": 200,
+        **options,
     }
     return {"name": "orders", "connectorClass": "s3-sink", "topics": ["orders"], "config": config}
 
