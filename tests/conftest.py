@@ -15,8 +15,10 @@ from services import (
     Indices,
     Kafka,
     Ministack,
+    OpenSearch,
     Postgres,
     S3Server,
+    SearchServer,
     SeaweedFS,
     Service,
     ServiceUnavailableError,
@@ -25,9 +27,10 @@ from services import (
 
 S = TypeVar("S", bound=Service)
 _FAILURES = pytest.StashKey[dict[object, str]]()
-_DOWNLOADED: Final[Mapping[str, type[Elasticsearch | Kafka]]] = {
+_DOWNLOADED: Final[Mapping[str, type[Elasticsearch | Kafka | OpenSearch]]] = {
     "elasticsearch_server": Elasticsearch,
     "kafka_server": Kafka,
+    "opensearch_server": OpenSearch,
 }
 
 settings.register_profile("tests", deadline=None, print_blob=True)  # this machine may be slow; say how to repeat
@@ -158,12 +161,28 @@ def elasticsearch_server(servers: Servers) -> Elasticsearch:
 
 
 @pytest.fixture
+def opensearch_server(servers: Servers) -> OpenSearch:
+    """A node of OpenSearch 2."""
+    return servers.start(OpenSearch, OpenSearch)
+
+
+@pytest.fixture
 def elasticsearch(elasticsearch_server: Elasticsearch) -> Iterator[Indices]:
     """A prefix for the names of indices on elasticsearch_server."""
+    yield from _indices(elasticsearch_server)
+
+
+@pytest.fixture
+def opensearch(opensearch_server: OpenSearch) -> Iterator[Indices]:
+    """A prefix for the names of indices on opensearch_server."""
+    yield from _indices(opensearch_server)
+
+
+def _indices(server: SearchServer) -> Iterator[Indices]:
     prefix = f"test-{secrets.token_hex(4)}-"
-    yield Indices(prefix, elasticsearch_server)
-    elasticsearch_server.start()  # the test may have killed it
-    elasticsearch_server.request("DELETE", f"/{prefix}*")
+    yield Indices(prefix, server)
+    server.start()  # the test may have killed it
+    server.request("DELETE", f"/{prefix}*")
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 if TYPE_CHECKING:
-    from services import Bucket, Elasticsearch
+    from services import Bucket, SearchServer
 
 __all__ = [
     "ALL_OF_2013",
@@ -101,7 +101,7 @@ def of_postgres(url: str, table: str) -> Totals:
     return Totals(*row)
 
 
-def of_elasticsearch(server: Elasticsearch, index: str) -> Totals:
+def of_elasticsearch(server: SearchServer, index: str) -> Totals:
     server.request("POST", f"/{index}/_refresh")
     cancelled = {"filter": {"bool": {"must_not": {"exists": {"field": "dep_time"}}}}}
     question = {"size": 0, "aggs": {"distance": {"sum": {"field": "distance"}}, "cancelled": cancelled}}

@@ -1,7 +1,7 @@
 """Real servers for tests: started from wheels and Maven Central, on free ports, in directories of their own."""
 
 from services.base import Service, ServiceUnavailableError
-from services.elasticsearch import Elasticsearch, Indices
+from services.elasticsearch import Elasticsearch, Indices, OpenSearch, SearchServer
 from services.kafka import Kafka, Topics
 from services.postgres import Database, Postgres
 from services.s3 import Bucket, Ministack, S3Server, SeaweedFS
@@ -13,8 +13,10 @@ __all__ = [
     "Indices",
     "Kafka",
     "Ministack",
+    "OpenSearch",
     "Postgres",
     "S3Server",
+    "SearchServer",
     "SeaweedFS",
     "Service",
     "ServiceUnavailableError",

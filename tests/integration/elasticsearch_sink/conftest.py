@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any, Protocol, cast
-from urllib.parse import quote
 
 import attrs
 import pytest
 
-from services import Elasticsearch, Indices, Service
+from services import Elasticsearch, Indices, SearchServer, Service
 from streamhouse_connect import SecretUrl
 from streamhouse_connect.testing import make_context
 from streamhouse_elasticsearch_sink import ElasticsearchConfig, ElasticsearchSink
@@ -24,13 +24,11 @@ class Index:
     """One index, read back."""
 
     name: str
-    server: Elasticsearch
+    server: SearchServer
 
     def documents(self) -> dict[str, Any]:
         """Every document by its id."""
-        self.server.request("POST", f"/{quote(self.name)}/_refresh")
-        answer: Any = self.server.request("GET", f"/{quote(self.name)}/_search?size=10000")
-        return {hit["_id"]: hit["_source"] for hit in answer["hits"]["hits"]}
+        return self.server.documents(self.name)
 
     def create(self, **mapping: str) -> None:
         """Create the index with fields of given types."""
@@ -59,13 +57,19 @@ async def open_sink() -> AsyncIterator[OpenSink]:
         document_id: str | None = None,
         timeout: float = 30.0,
         sleep: Callable[[float], Awaitable[object]] = no_sleep,
+        counts: Counter[str] | None = None,
+        **options: Any,
     ) -> ElasticsearchSink:
         config = ElasticsearchConfig(
-            connection_url=SecretUrl(index.server.url), index_name=index.name, document_id=document_id
+            connection_url=SecretUrl(index.server.url),
+            index_name=index.name,
+            document_id=document_id,
+            request_timeout_ms=int(timeout * 1000),
+            **options,
         )
-        sink = ElasticsearchSink(config, timeout=timeout, sleep=sleep)
+        sink = ElasticsearchSink(config, sleep=sleep)
         opened.append(sink)
-        await sink.open(make_context())
+        await sink.open(make_context(counts=counts))
         return sink
 
     yield open_one
@@ -78,6 +82,12 @@ async def open_sink() -> AsyncIterator[OpenSink]:
 def index(elasticsearch: Indices) -> Index:
     """The name of an index that is not there yet."""
     return Index(f"{elasticsearch.prefix}orders", elasticsearch.server)
+
+
+@pytest.fixture
+def opensearch_index(opensearch: Indices) -> Index:
+    """The same on OpenSearch."""
+    return Index(f"{opensearch.prefix}orders", opensearch.server)
 
 
 @pytest.fixture

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
+from pathlib import Path
 
 import pytest
 
 from integration.elasticsearch_sink.conftest import Index, OpenSink
-from streamhouse_connect import Batch, RetriableError
+from streamhouse_connect import Batch, NewRecords, RetriableError, SqliteBroker, State, Worker
 from streamhouse_connect.testing import make_batch
 
 
@@ -74,3 +76,57 @@ async def test_documents_refused_by_a_full_queue_are_all_written_in_the_end(smal
     await asyncio.gather(*map(deliver, range(24)))
     assert refused, "no document was refused: the test has shown nothing"
     assert len(small_index.documents()) == 24 * 200
+
+
+async def test_a_busy_server_is_asked_for_less_at_once(small_index: Index, open_sink: OpenSink):
+    """Its 429s lower the limit of bulks under way; what they refused is written in the end."""
+    small_index.create()
+    counts: Counter[str] = Counter()
+    sink = await open_sink(small_index, counts=counts, max_in_flight=24)
+
+    async def deliver(partition: int) -> None:
+        batch = make_batch([b'{"n":%d}' % n for n in range(500)], partition=partition)
+
+        for _ in range(1000):
+            try:
+                return await sink.write(batch)
+            except RetriableError:
+                await asyncio.sleep(0.01)
+
+        pytest.fail("the server never took the batch")
+
+    await asyncio.gather(*map(deliver, range(48)))
+    assert counts["in_flight_lowered"] > 0
+    assert 1 <= counts["in_flight_raised"] - counts["in_flight_lowered"] < 24
+    assert len(small_index.documents()) == 48 * 500
+
+
+async def test_an_index_that_is_deleted_meanwhile_is_made_again(index: Index, tmp_path: Path):
+    """Under load: the connector goes on, and what is delivered from then on is there."""
+    config = {"connection.url": index.server.url, "index.name": index.name, "batch.size": 50, "batch.interval_ms": 5}
+    body = {"name": "c", "connectorClass": "elasticsearch-sink", "topics": ["orders"], "config": config}
+
+    async with Worker(SqliteBroker(tmp_path)) as worker:
+        await worker.broker.create_topic("orders")
+        await worker.create(body)
+
+        async def produce(count: int) -> None:
+            for _ in range(count):
+                await worker.broker.append("orders", NewRecords(values=[b'{"n":1}'] * 100))
+                await asyncio.sleep(0.01)
+
+        await produce(5)
+        await worker.drained("c", timeout=60)
+        producing = asyncio.create_task(produce(30))
+        await asyncio.to_thread(index.server.request, "DELETE", f"/{index.name}")
+        await producing
+        await worker.drained("c", timeout=60)
+        before = len(index.documents())
+        await produce(5)
+        await worker.drained("c", timeout=60)
+        info = await worker.get("c")
+
+    assert info.state is State.RUNNING
+    assert info.processed == 4000
+    assert len(index.documents()) == before + 500
+    assert f"orders+0+{3999}" in index.documents()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
 
 import attrs
 import pytest
@@ -44,6 +45,7 @@ async def open_sink(stub: Stub) -> AsyncIterator[OpenSink]:
         timeout: float = 10.0,
         epoch: int = 0,
         topic_ids: dict[str, str] | None = None,
+        **options: Any,
     ) -> Opened:
         sleeps: list[float] = []
         counts: Counter[str] = Counter()
@@ -52,9 +54,13 @@ async def open_sink(stub: Stub) -> AsyncIterator[OpenSink]:
             sleeps.append(seconds)
 
         config = ElasticsearchConfig(
-            connection_url=SecretUrl(url or stub.url), index_name=index, document_id=document_id
+            connection_url=SecretUrl(url or stub.url),
+            index_name=index,
+            document_id=document_id,
+            request_timeout_ms=int(timeout * 1000),
+            **options,
         )
-        sink = ElasticsearchSink(config, timeout=timeout, sleep=sleep, uniform=lambda _, high: high)
+        sink = ElasticsearchSink(config, sleep=sleep, uniform=lambda _, high: high)
         opened.append(sink)
         await sink.open(make_context(epoch=epoch, topic_ids=topic_ids, counts=counts))
         return Opened(sink, sleeps, counts)

@@ -15,7 +15,8 @@ from collections.abc import AsyncIterator, Callable
 import attrs
 import msgspec
 
-PRODUCT = {"X-elastic-product": "Elasticsearch", "content-type": "application/json"}
+PLAIN = {"content-type": "application/json"}
+PRODUCT = {"X-elastic-product": "Elasticsearch", **PLAIN}
 
 
 @attrs.frozen
@@ -72,15 +73,15 @@ def read_bulk(body: bytes) -> list[Operation]:
     return operations
 
 
-def items(*statuses: int | tuple[int, str, str]) -> Reply:
+def items(*statuses: int | tuple[int, str, str], action: str = "index") -> Reply:
     """Answer a bulk request: each document's status, or its status with the error's type and reason."""
     results: list[dict[str, object]] = []
 
     for status in statuses:
         if isinstance(status, int):
-            results.append({"index": {"status": status}})
+            results.append({action: {"status": status}})
         else:
-            results.append({"index": {"status": status[0], "error": {"type": status[1], "reason": status[2]}}})
+            results.append({action: {"status": status[0], "error": {"type": status[1], "reason": status[2]}}})
 
     return Reply(body=json.dumps({"errors": True, "items": results}).encode(), applied=False)
 
@@ -167,6 +168,12 @@ def lost(request: Request) -> Reply:
 
 
 HUNG = Reply(hang=True, applied=False)
+
+OPENSEARCH = Reply(
+    body=b'{"version":{"distribution":"opensearch","number":"2.19.1"},"tagline":"The OpenSearch Project"}',
+    headers=PLAIN,
+)
+"""How OpenSearch greets: without Elasticsearch's header."""
 
 
 @contextlib.asynccontextmanager

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamhouse_elasticsearch_sink._answers import Garbled, Outcome, failure, outcome
+from streamhouse_elasticsearch_sink._answers import Conflicts, Garbled, Outcome, failure, is_supported, outcome
 
 
 def answer(*results: dict[str, object]) -> bytes:
@@ -32,6 +32,9 @@ def test_written(status: int):
         refused(500, "anything"),
         refused(403, "cluster_block_exception"),
         refused(400, "es_rejected_execution_exception"),
+        refused(403, "cluster_block_exception", "blocked by: [TOO_MANY_REQUESTS/12/disk usage exceeded flood-stage]"),
+        refused(429, "circuit_breaking_exception"),
+        refused(400, "process_cluster_event_timeout_exception"),
         {"status": 502},
     ],
 )
@@ -62,10 +65,74 @@ def test_refused_for_ever(result: dict[str, object]):
     assert not found.again
 
 
-@pytest.mark.parametrize("kind", ["security_exception", "index_not_found_exception"])
+@pytest.mark.parametrize("kind", ["security_exception", "index_closed_exception"])
 def test_refused_until_somebody_acts(kind: str):
-    """Rights and missing indexes are not the document's fault."""
+    """Rights and closed indexes are not the document's fault."""
     assert outcome(answer(refused(403, kind, "no")), [0]) == Outcome(blocked=f"{kind}: no")
+
+
+@pytest.mark.parametrize(
+    "reason",
+    [
+        "pipeline with id [enrich] does not exist",
+        "no write index is defined for alias [orders]. The write index may be explicitly disabled",
+        "Validation Failed: 1: this action would add [2] shards, but this cluster currently has [1000]/[1000] maximum normal shards open;",
+    ],
+)
+def test_what_the_server_lacks_is_no_documents_fault(reason: str):
+    """Though the status says so, nothing is made a dead letter for a pipeline that somebody has removed."""
+    found = outcome(answer(refused(400, "illegal_argument_exception", reason)), [0])
+    assert reason[:20] in (found.blocked or "")
+    assert not found.rejected
+
+
+def test_an_index_that_is_not_there_may_be_made_again():
+    """It was deleted in the moment between its making and the writing, or nobody makes it: the next answer will tell."""
+    found = outcome(answer(refused(404, "index_not_found_exception", "no such index [x]")), [4])
+    assert list(found.again) == [4]
+    assert found.missing == "index_not_found_exception: no such index [x]"
+
+
+@pytest.mark.parametrize("action", ["index", "create", "update", "delete"])
+def test_every_action_is_understood(action: str):
+    """Each with its own name in the answer."""
+    body = json.dumps({"items": [{action: {"status": 200}}, {action: refused(429)}]}).encode()
+    assert list(outcome(body, [4, 7]).again) == [7]
+
+
+@pytest.mark.parametrize("result", [{"status": 404}, refused(404, "index_not_found_exception")])
+def test_what_is_not_there_is_deleted(result: dict[str, object]):
+    """A delete of the absent, or in an index that is, has nothing left to do."""
+    assert outcome(json.dumps({"items": [{"delete": result}]}).encode(), [0]) == Outcome()
+
+
+def test_what_a_conflict_means_is_given():
+    """It is a success where versions or ids explain it, and another try where somebody else wrote at the moment."""
+    body = answer({"status": 201}, refused(409, "version_conflict_engine_exception"))
+    assert outcome(body, [4, 7], conflicts=Conflicts.STALE) == Outcome(stale=1)
+    assert list(outcome(body, [4, 7], conflicts=Conflicts.AGAIN).again) == [7]
+    assert list(outcome(body, [4, 7]).rejected) == [7]
+
+
+def test_only_429_says_that_there_was_too_much():
+    """A block or a missing shard is no matter of how much is sent at once."""
+    assert outcome(answer(refused(429)), [0]).is_busy
+    assert not outcome(answer(refused(503), refused(403, "cluster_block_exception")), [0, 1]).is_busy
+
+
+@pytest.mark.parametrize(
+    ("headers", "body", "expected"),
+    [
+        ({"x-elastic-product": "Elasticsearch"}, b"", True),
+        ({}, b'{"version":{"distribution":"opensearch","number":"2.19.1"}}', True),
+        ({}, b'{"version":{"number":"7.10.2"}}', False),
+        ({"x-elastic-product": "Other"}, b"{}", False),
+        ({}, b"<html>", False),
+    ],
+)
+def test_who_greets(headers: dict[str, str], body: bytes, expected: bool):
+    """Elasticsearch says it in a header, OpenSearch in the body."""
+    assert is_supported(headers, body) is expected
 
 
 def test_the_reason_names_type_words_and_cause_and_has_an_end():
@@ -93,7 +160,7 @@ def test_errors_false_is_not_believed():
         b"<html>",
         b'{"items":[]}',
         b'{"items":[{"index":{"status":201}},{"index":{"status":201}}]}',
-        b'{"items":[{"create":{"status":201}}]}',
+        b'{"items":[{"unknown":{"status":201}}]}',
         b'{"items":[{"index":{}}]}',
         b'{"items":[{"index":{"status":"201"}}]}',
         b'{"items":[{"index":{"status":201}}]',
@@ -114,12 +181,6 @@ def test_no_bytes_are_taken_for_success(body: bytes):
         outcome(body, [0, 1])
 
     failure(body)
-
-
-def test_outcomes_add_up():
-    """The halves of a split request together are the outcome of the whole."""
-    both = Outcome(again={0: "a"}) + Outcome(rejected={1: "r"}, blocked="b")
-    assert both == Outcome({0: "a"}, {1: "r"}, "b")
 
 
 def test_why_a_request_was_refused():

@@ -1,11 +1,19 @@
 """What the answer to a `_bulk` request says of each document: a pure function of bytes.
 
-Each document decides for itself; what is neither written nor refused by name is said to be unknown. Knows nothing of HTTP
-or of the bodies that were sent.
+    2xx, a delete of what is not there                      done
+    409                                                     as `Conflicts` says
+    429, 5xx, a full queue, missing shards, a block         again: only these documents, later
+    a missing index                                         again: it may just have been deleted, and be made again
+    401, missing rights, a missing pipeline                 blocked: somebody has to change something
+    anything else                                           rejected, with type and reason, which names the field
+
+Each document decides for itself. Knows nothing of HTTP or of the bodies that were sent.
 """
 
 from __future__ import annotations
 
+import enum
+import re
 from typing import TYPE_CHECKING, Final
 
 import attrs
@@ -14,7 +22,7 @@ import msgspec
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-__all__ = ["FILTER_PATH", "Failure", "Garbled", "Outcome", "failure", "outcome"]
+__all__ = ["FILTER_PATH", "Conflicts", "Failure", "Garbled", "Outcome", "failure", "is_supported", "outcome"]
 
 FILTER_PATH: Final = "items.*.status,items.*.error.type,items.*.error.reason,items.*.error.caused_by.reason"
 """What of an answer is read. The rest, most of it, is not sent; the error of a whole request always is."""
@@ -22,10 +30,33 @@ FILTER_PATH: Final = "items.*.status,items.*.error.type,items.*.error.reason,ite
 _MAX_REASON: Final = 1000
 
 _TRANSIENT: Final = frozenset(
-    {"es_rejected_execution_exception", "unavailable_shards_exception", "cluster_block_exception"}
+    {
+        "circuit_breaking_exception",
+        "cluster_block_exception",
+        "es_rejected_execution_exception",
+        "process_cluster_event_timeout_exception",
+        "rejected_execution_exception",
+        "unavailable_shards_exception",
+    }
 )
 # Not the document's fault: somebody has to change the server or a user's rights.
-_BLOCKED: Final = frozenset({"security_exception", "index_not_found_exception"})
+_BLOCKED: Final = frozenset({"index_closed_exception", "security_exception"})
+_MISSING: Final = "index_not_found_exception"
+_BLOCKED_REASON: Final = re.compile(
+    r"pipeline with id \[.*\] does not exist|no write index is defined for alias|maximum (normal )?shards open"
+)
+_PRODUCT: Final = "Elasticsearch"
+
+
+class Conflicts(enum.Enum):
+    """What it means that a document has another version already, or is there already."""
+
+    REJECTED = "rejected"
+    """Nothing that we do explains it."""
+    STALE = "stale"
+    """What is there is as new as what was sent: the record was written before, or overtaken."""
+    AGAIN = "again"
+    """Somebody changed the document at the same moment."""
 
 
 class Garbled(Exception):  # noqa: N818 - what the answer is
@@ -42,11 +73,12 @@ class Outcome:
     """Refused for ever."""
     blocked: str | None = None
     """Why documents are refused until somebody changes something."""
-
-    def __add__(self, other: Outcome) -> Outcome:
-        return Outcome(
-            {**self.again, **other.again}, {**self.rejected, **other.rejected}, self.blocked or other.blocked
-        )
+    stale: int = 0
+    """How many were not written because what is there is as new."""
+    missing: str | None = None
+    """What the server says of an index that was not there for some of those that are to be sent again."""
+    is_busy: bool = False
+    """Whether the server had more to do than it can."""
 
 
 class _Cause(msgspec.Struct, gc=False):
@@ -60,6 +92,16 @@ class Failure(msgspec.Struct, gc=False):
     reason: str | None = None
     caused_by: _Cause | None = None
 
+    @property
+    def is_transient(self) -> bool:
+        """Whether it passes by itself, or when somebody makes room, whatever the status says."""
+        return self.type in _TRANSIENT
+
+    @property
+    def is_blocking(self) -> bool:
+        """Whether it is no document's fault, and holds until somebody acts."""
+        return self.type in _BLOCKED or _BLOCKED_REASON.search(self.reason or "") is not None
+
     def __str__(self) -> str:
         cause = self.caused_by.reason if self.caused_by else None
         more = f" ({cause})" if cause and cause not in (self.reason or "") else ""
@@ -72,7 +114,10 @@ class _Result(msgspec.Struct, gc=False):
 
 
 class _Item(msgspec.Struct, gc=False):
-    index: _Result
+    index: _Result | None = None
+    create: _Result | None = None
+    update: _Result | None = None
+    delete: _Result | None = None
 
 
 class _Answer(msgspec.Struct, gc=False):
@@ -83,48 +128,98 @@ class _RefusedRequest(msgspec.Struct, gc=False):
     error: Failure
 
 
+class _Version(msgspec.Struct, gc=False):
+    distribution: str | None = None
+
+
+class _Greeting(msgspec.Struct, gc=False):
+    version: _Version
+
+
 _ANSWER: Final = msgspec.json.Decoder(_Answer)
 _REFUSED: Final = msgspec.json.Decoder(_RefusedRequest)
+_GREETING: Final = msgspec.json.Decoder(_Greeting)
+_UNREADABLE: Final = (msgspec.MsgspecError, UnicodeError, RecursionError)
 
 
 def failure(body: bytes) -> Failure | None:
     """Read why a whole request was refused; None if that is not Elasticsearch speaking."""
     try:
         return _REFUSED.decode(body).error
-    except (msgspec.MsgspecError, UnicodeError, RecursionError):
+    except _UNREADABLE:
         return None
 
 
-def outcome(answer: bytes, indexes: Sequence[int]) -> Outcome:
+def is_supported(headers: Mapping[str, str], body: bytes) -> bool:
+    """Tell from the answer to `GET /` whether it is Elasticsearch, which says so in a header, or OpenSearch, which does in the body."""
+    if headers.get("x-elastic-product") == _PRODUCT:
+        return True
+
+    try:
+        return _GREETING.decode(body).version.distribution == "opensearch"
+    except _UNREADABLE:
+        return False
+
+
+def outcome(answer: bytes, indexes: Sequence[int], *, conflicts: Conflicts = Conflicts.REJECTED) -> Outcome:
     """Read the answer to a request with the documents `indexes`.
 
     :raises Garbled: if it is cut off, not an answer to a bulk request, or of another number of documents.
     """
     try:
         items = _ANSWER.decode(answer).items
-    except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
+    except _UNREADABLE as error:
         raise Garbled(f"the answer is not that to a bulk request ({error})") from None
 
     if len(items) != len(indexes):
         raise Garbled(f"the answer is about {len(items)} documents instead of {len(indexes)}")
 
+    refused: list[tuple[int, _Item, _Result]] = []
+
+    for index, item in zip(indexes, items, strict=True):
+        result = item.index or item.create or item.update or item.delete
+
+        if result is None:
+            raise Garbled("the answer names an action that was not sent")
+
+        if not 200 <= result.status < 300:  # noqa: PLR2004 - HTTP's
+            refused.append((index, item, result))
+
+    return _sorted_out(refused, conflicts) if refused else Outcome()
+
+
+def _sorted_out(refused: Sequence[tuple[int, _Item, _Result]], conflicts: Conflicts) -> Outcome:
     again: dict[int, str] = {}
     rejected: dict[int, str] = {}
     blocked: str | None = None
+    missing: str | None = None
+    stale = 0
+    is_busy = False
 
-    for index, item in zip(indexes, items, strict=True):
-        status = item.index.status
+    for index, item, result in refused:
+        status = result.status
+        why = result.error or Failure(reason=f"HTTP status {status}")
 
-        if 200 <= status < 300:  # noqa: PLR2004 - HTTP's
+        if status == 404 and item.delete and (result.error is None or why.type == _MISSING):  # noqa: PLR2004 - HTTP's
             continue
 
-        why = item.index.error or Failure(reason=f"HTTP status {status}")
-
-        if status == 429 or status >= 500 or why.type in _TRANSIENT:  # noqa: PLR2004 - HTTP's
+        if status == 409 and conflicts is Conflicts.STALE:  # noqa: PLR2004 - HTTP's
+            stale += 1
+        elif _is_for_now(status, why, conflicts):
             again[index] = str(why)
-        elif status == 401 or why.type in _BLOCKED:  # noqa: PLR2004 - HTTP's
+            is_busy = is_busy or status == 429  # noqa: PLR2004 - HTTP's
+        elif why.type == _MISSING:
+            missing = again[index] = str(why)
+        elif status == 401 or why.is_blocking:  # noqa: PLR2004 - HTTP's
             blocked = blocked or str(why)
         else:
             rejected[index] = str(why)
 
-    return Outcome(again, rejected, blocked)
+    return Outcome(again, rejected, blocked, stale, missing, is_busy)
+
+
+def _is_for_now(status: int, why: Failure, conflicts: Conflicts) -> bool:
+    if status == 409:  # noqa: PLR2004 - HTTP's
+        return conflicts is Conflicts.AGAIN
+
+    return status == 429 or status >= 500 or why.is_transient  # noqa: PLR2004 - HTTP's

@@ -1,4 +1,10 @@
-"""The way to the server: the official client, told to send bytes as they are and to leave every decision to the runtime.
+"""The way to the cluster: the official client's transport, told to send bytes as they are and to leave decisions to us.
+
+It takes one node after the other, keeps those that do not answer out for a while (1, 2, 4, … 30 s), and sends a request that a
+node did not answer to the next one, once each: ids make that safe. Where no node is left the runtime retries.
+
+What would keep OpenSearch out is not in the way: neither the client's check of the product, which stands above its transport,
+nor media types of Elasticsearch's own. We look at what the server says it is ourselves, once.
 
 Importing this module takes the client library in, which is slow; it is imported when a sink is opened.
 """
@@ -10,85 +16,137 @@ import io
 import logging
 import ssl
 from http import HTTPStatus
-from typing import Any, ClassVar, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final
+from urllib.parse import quote
 
 import aiohttp
 from elastic_transport import (
     AiohttpHttpNode,
-    ApiError,
     ApiResponseMeta,
     ConnectionTimeout,
     HttpHeaders,
     NodeConfig,
     Serializer,
     TlsError,
+    TransportError,
 )
 from elastic_transport import ConnectionError as ClientConnectionError
 from elastic_transport._node import NodeApiResponse  # the one name that a node needs and the package does not export
 from elastic_transport.client_utils import DEFAULT, DefaultType
 from elasticsearch import AsyncElasticsearch
 
-from streamhouse_elasticsearch_sink._answers import FILTER_PATH
-from streamhouse_elasticsearch_sink._config import Address
-from streamhouse_elasticsearch_sink._errors import CLIENT_ERRORS, translated
+from streamhouse_connect import FatalError
+from streamhouse_elasticsearch_sink._addresses import addresses, label
+from streamhouse_elasticsearch_sink._answers import FILTER_PATH, is_supported
+from streamhouse_elasticsearch_sink._connection_options import ConnectionOptions
+from streamhouse_elasticsearch_sink._errors import Answer, refused, translated
+from streamhouse_elasticsearch_sink._tls import tls
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 __all__ = ["Connection"]
 
-_JSON: Final = {"accept": "application/json"}
-_NDJSON: Final = {"accept": "application/json", "content-type": "application/x-ndjson"}
+_JSON: Final = "application/json"
+_NDJSON: Final = "application/x-ndjson"
+_OF_THE_NODE: Final = (502, 503, 504)
+"""What may be other at the next node; 429 is waited out, not passed on."""
 _BULK: Final = f"/_bulk?filter_path={FILTER_PATH}"
 
 
 class Connection:
-    """One server; nothing is retried here."""
+    """The nodes of one cluster; `query` is what every bulk request asks for in its address.
 
-    def __init__(self, address: Address, *, timeout: float) -> None:
+    :raises FatalError: if a file with certificates can't be read.
+    """
+
+    def __init__(self, options: ConnectionOptions, *, query: Mapping[str, str]) -> None:
         quieten()
-        self._address = address
+        nodes = addresses(options.connection_url)
+        self.where = f"Elasticsearch at {label(nodes)}"
+        self._bulk = "&".join([_BULK, *(f"{name}={quote(value, safe='')}" for name, value in query.items())])
+        context = tls(options) if any(node.scheme == "https" for node in nodes) else None
+        headers = HttpHeaders({"authorization": options.authorization} if options.authorization else {})
         self._client = AsyncElasticsearch(
-            [NodeConfig(address.scheme, address.host, address.port, path_prefix=address.path)],
-            basic_auth=None if address.user is None else (address.user, address.password),
+            [
+                NodeConfig(
+                    node.scheme,
+                    node.host,
+                    node.port,
+                    path_prefix=node.path,
+                    headers=headers,
+                    connections_per_node=options.max_in_flight + 1,
+                    request_timeout=options.request_timeout_ms / 1000,
+                    ssl_context=context if node.scheme == "https" else None,
+                    _extras={"connect_timeout": options.connect_timeout_ms / 1000},
+                )
+                for node in nodes
+            ],
             node_class=DirectNode,
-            serializers=dict.fromkeys(
-                ("application/json", "application/x-ndjson", "application/*", "text/*"), RawSerializer()
-            ),
-            request_timeout=timeout,
-            max_retries=0,
-            retry_on_timeout=False,
-            retry_on_status=(),
+            serializers=dict.fromkeys((_JSON, _NDJSON, "application/*", "text/*"), RawSerializer()),
         )
+        self._other_nodes = len(nodes) - 1
 
     async def verify(self) -> None:
-        """Make sure that Elasticsearch answers and takes the credentials.
+        """Make sure that Elasticsearch or OpenSearch answers and takes the credentials.
 
         :raises RetriableError: if it is down, or not ready.
         :raises FatalError: if it is something else, or refuses the credentials.
         """
-        try:
-            await self._client.perform_request("GET", "/", headers=_JSON)
-        except ApiError as error:
-            # A user who may write, but not look at the cluster, is a good one: the first write will tell.
-            if error.meta.status != HTTPStatus.FORBIDDEN:
-                raise translated(error, self._address) from error
-        except CLIENT_ERRORS as error:
-            raise translated(error, self._address) from error
+        answer = await self._request("GET", "/")
+
+        # A user who may write, but not look at the cluster, is a good one: the first write will tell.
+        if answer.status == HTTPStatus.FORBIDDEN:
+            return
+
+        if not answer.is_success:
+            raise refused(answer, self.where)
+
+        if not is_supported(answer.headers, answer.body):
+            raise FatalError(
+                f"{self.where}: the server is neither Elasticsearch 8 or later nor OpenSearch; check connection.url"
+            )
+
+    async def ask(self, method: str, path: str, body: bytes | None) -> tuple[int, bytes]:
+        """Send a request and return the answer's status and body, whatever the status is.
+
+        :raises DeliveryError: if there is no answer.
+        """
+        answer = await self._request(method, path, body)
+        return answer.status, answer.body
 
     async def bulk(self, body: bytes) -> bytes | None:
         """Send the body of a bulk request and return the answer; None if the server says that the body is too large.
 
         :raises DeliveryError: if the request as a whole was refused, or got no answer.
         """
+        answer = await self._request("POST", self._bulk, body, mimetype=_NDJSON)
+
+        if answer.status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
+            return None
+
+        if not answer.is_success:
+            raise refused(answer, self.where)
+
+        return answer.body
+
+    async def _request(self, method: str, target: str, body: bytes | None = None, *, mimetype: str = _JSON) -> Answer:
+        headers = {"accept": _JSON} if body is None else {"accept": _JSON, "content-type": mimetype}
+
         try:
-            response = await self._client.perform_request("POST", _BULK, headers=_NDJSON, body=body)
-        except ApiError as error:
-            if error.meta.status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
-                return None
+            meta, answer = await self._client.transport.perform_request(
+                method,
+                target,
+                headers=headers,
+                body=body,
+                max_retries=self._other_nodes,
+                retry_on_status=_OF_THE_NODE,
+                retry_on_timeout=True,
+            )
+        except TransportError as error:
+            raise translated(error, self.where) from error
 
-            raise translated(error, self._address) from error
-        except CLIENT_ERRORS as error:
-            raise translated(error, self._address) from error
-
-        return bytes(response.body or b"")
+        return Answer(meta.status, meta.headers, bytes(answer or b""))
 
     async def close(self) -> None:
         """Close the connections; harmless to repeat."""
@@ -109,7 +167,7 @@ def quieten() -> None:
 class RawSerializer(Serializer):
     """Passes bytes through in both directions: bodies are ready, and answers are read with their schema."""
 
-    mimetype: ClassVar[str] = "application/json"
+    mimetype: ClassVar[str] = _JSON
 
     def loads(self, data: bytes) -> bytes:
         return data
@@ -119,7 +177,7 @@ class RawSerializer(Serializer):
 
 
 class DirectNode(AiohttpHttpNode):
-    """aiohttp that follows no redirects: documents and credentials go to the configured server or nowhere.
+    """aiohttp that follows no redirects: documents and credentials go to the configured servers or nowhere.
 
     Unlike the base class it leaves bodies out of the debug log, and hands them over in pieces, as aiohttp wants large ones.
     """
@@ -138,7 +196,8 @@ class DirectNode(AiohttpHttpNode):
         assert self.session is not None
         all_headers = self._headers.copy()
         all_headers.update(headers or {})
-        timeout: Any = self.config.request_timeout if request_timeout is DEFAULT else request_timeout
+        total: Any = self.config.request_timeout if request_timeout is DEFAULT else request_timeout
+        timeout = aiohttp.ClientTimeout(total=total, sock_connect=self.config._extras["connect_timeout"])  # noqa: SLF001 - made for subclasses
         start = asyncio.get_running_loop().time()
 
         try:
@@ -147,7 +206,7 @@ class DirectNode(AiohttpHttpNode):
                 self.base_url + target,
                 data=io.BytesIO(body) if body else None,
                 headers=all_headers,
-                timeout=aiohttp.ClientTimeout(total=timeout),
+                timeout=timeout,
                 allow_redirects=False,
             ) as response:
                 answer = await response.read()

@@ -1,9 +1,10 @@
-"""What the client library raises, in the runtime's terms; the only place that knows both.
+"""What the transport raises, and what a node answers to a whole request, in the runtime's terms; the only place that knows both.
 
     the request never arrived, or its answer did not       RetriableError: ids make writing twice harmless
     400 in Elasticsearch's words                            RejectedBatch: some document broke the request
-    401, 403, redirects, another product, a certificate     FatalError: somebody has to change something
-    429, 5xx, 408                                           RetriableError
+    401, 403, redirects, a certificate                      FatalError: somebody has to change something
+    429                                                     TooBusy, a RetriableError: fewer at once, and again
+    5xx, 408, 403 cluster_block_exception                   RetriableError
 
 The client's messages hold addresses, but neither credentials nor documents.
 """
@@ -14,43 +15,50 @@ import re
 import ssl
 from typing import TYPE_CHECKING, Final
 
-from elastic_transport import ApiError, ConnectionTimeout, SerializationError, TlsError, TransportError
-from elasticsearch import UnsupportedProductError
+import attrs
+from elastic_transport import ConnectionTimeout, SerializationError, TlsError
 
 from streamhouse_connect import DeliveryError, FatalError, RejectedBatch, RetriableError
 from streamhouse_elasticsearch_sink._answers import failure
+from streamhouse_elasticsearch_sink._limit import TooBusy
 
 if TYPE_CHECKING:
-    from streamhouse_elasticsearch_sink._config import Address
+    from collections.abc import Mapping
 
-__all__ = ["CLIENT_ERRORS", "translated"]
+    from elastic_transport import TransportError
 
-CLIENT_ERRORS: Final = (TransportError, ApiError)
-"""The roots of everything that the client raises on purpose."""
+__all__ = ["Answer", "refused", "translated"]
 
 _MAX_WAIT: Final = 60.0
-_LATER: Final = frozenset({408, 425, 429})
+_LATER: Final = frozenset({408, 425})
 
 _WORDS: Final = {
-    401: "refuses the credentials; check user and password in connection.url",
-    403: "does not allow this; give the user of connection.url the right to write to the index (and to create it)",
+    401: "refuses the credentials; check those of connection.url, connection.username, connection.api.key or "
+    "connection.bearer.token",
+    403: "does not allow this; give the user the right to write to the index (and to create it)",
     404: "has no such page; check the host, port and path of connection.url",
-    405: "does not know this request; is connection.url the address of Elasticsearch 8 or later?",
-    406: "does not speak this protocol; is connection.url the address of Elasticsearch 8 or later?",
+    405: "does not know this request; is connection.url the address of Elasticsearch 8 or later, or of OpenSearch?",
+    406: "does not speak this protocol; is connection.url the address of Elasticsearch 8 or later, or of OpenSearch?",
     407: "stands behind a proxy that asks for credentials; give an address that needs none",
 }
 
 
-def translated(error: Exception, address: Address) -> DeliveryError:
-    """Return what the runtime shall make of a client error."""
-    where = f"Elasticsearch at {address}"
+@attrs.frozen
+class Answer:
+    """What a node answered to a request; it may be a answer."""
 
-    if isinstance(error, UnsupportedProductError):
-        return FatalError(f"the server at {address} is not Elasticsearch; check connection.url")
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
 
-    if isinstance(error, ApiError):
-        return _refused(error, where)
+    @property
+    def is_success(self) -> bool:
+        """Whether the request was done."""
+        return 200 <= self.status < 300  # noqa: PLR2004 - HTTP's
 
+
+def translated(error: TransportError, where: str) -> DeliveryError:
+    """Return what the runtime shall make of a request without an answer."""
     if isinstance(error, ConnectionTimeout):
         return RetriableError(f"{where} did not answer in time")
 
@@ -63,14 +71,17 @@ def translated(error: Exception, address: Address) -> DeliveryError:
     return RetriableError(f"can't reach {where}: {_cause(error)}")
 
 
-def _refused(error: ApiError, where: str) -> DeliveryError:
-    status = error.meta.status
-    body = error.body if isinstance(error.body, bytes) else b""
-    why = failure(body)
+def refused(answer: Answer, where: str) -> DeliveryError:
+    """Return what the runtime shall make of a refusal of a whole request."""
+    status = answer.status
+    why = failure(answer.body)
     says = f"{where} answers HTTP {status}" + (f", {why}" if why else "")
 
-    if status in _LATER or status >= 500 or (why and why.type == "cluster_block_exception"):  # noqa: PLR2004 - HTTP's
-        return RetriableError(says, retry_after=_retry_after(error))
+    if status == 429:  # noqa: PLR2004 - HTTP's
+        return TooBusy(says, retry_after=_retry_after(answer))
+
+    if status in _LATER or status >= 500 or (why and why.is_transient):  # noqa: PLR2004 - HTTP's
+        return RetriableError(says, retry_after=_retry_after(answer))
 
     if 300 <= status < 400:  # noqa: PLR2004 - HTTP's
         return FatalError(f"{says}, a redirect, which is not followed; put the final address in connection.url")
@@ -84,7 +95,10 @@ def _refused(error: ApiError, where: str) -> DeliveryError:
 
 def _insecure(error: TlsError, where: str) -> DeliveryError:
     if isinstance(error.__cause__, ssl.CertificateError):
-        return FatalError(f"{where} has a certificate that is not trusted: {_cause(error)}")
+        return FatalError(
+            f"{where} has a certificate that is not trusted: {_cause(error)} "
+            "(name its authority in connection.ca.file, or its own connection.fingerprint)"
+        )
 
     return RetriableError(f"can't speak TLS with {where}: {_cause(error)}")
 
@@ -96,6 +110,6 @@ def _cause(error: Exception) -> str:
     return str(inner) or type(inner).__name__
 
 
-def _retry_after(error: ApiError) -> float | None:
-    seconds = error.meta.headers.get("retry-after") or ""
+def _retry_after(answer: Answer) -> float | None:
+    seconds = answer.headers.get("retry-after") or ""
     return min(float(seconds), _MAX_WAIT) if re.fullmatch(r"[0-9]{1,9}", seconds, re.ASCII) else None

@@ -1,29 +1,28 @@
-"""The sink: bulk requests out, an answer for each document back, and only what was refused for now sent again."""
+"""The sink: batches are made into bulk lines here, and sent by `_sending`."""
 
 from __future__ import annotations
 
 import asyncio
 import random
 from functools import lru_cache
-from typing import TYPE_CHECKING, ClassVar, Final
+from typing import TYPE_CHECKING, ClassVar
 
 from streamhouse_connect import Batching, FatalError, Guarantee, Problem, RejectedRecords, RetriableError, Sink
-from streamhouse_elasticsearch_sink._answers import Garbled, Outcome, outcome
-from streamhouse_elasticsearch_sink._bulk import Documents, documents
-from streamhouse_elasticsearch_sink._config import Address, ElasticsearchConfig
+from streamhouse_elasticsearch_sink._answers import Conflicts
+from streamhouse_elasticsearch_sink._bulk import documents
+from streamhouse_elasticsearch_sink._config import ElasticsearchConfig
 from streamhouse_elasticsearch_sink._ids import JsonField
 from streamhouse_elasticsearch_sink._indexes import IndexTemplate
+from streamhouse_elasticsearch_sink._limit import Limit
+from streamhouse_elasticsearch_sink._sending import Rest, Sender
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 
-    from streamhouse_connect import Batch, SinkContext
+    from streamhouse_connect import Batch, SinkContext, TopicPartition
     from streamhouse_elasticsearch_sink._connection import Connection
 
 __all__ = ["ElasticsearchSink"]
-
-_DELAYS: Final = (0.1, 0.2, 0.4, 0.8)
-"""Seconds before documents that were refused for now are sent again; then the runtime takes over."""
 
 
 class ElasticsearchSink(Sink[ElasticsearchConfig]):
@@ -46,21 +45,21 @@ class ElasticsearchSink(Sink[ElasticsearchConfig]):
         self,
         config: ElasticsearchConfig,
         *,
-        timeout: float = 30.0,
         sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
         uniform: Callable[[float, float], float] = random.uniform,
     ) -> None:
         super().__init__(config)
-        self._address = Address.of(config.connection_url)
         self._field = JsonField(config.document_id) if config.document_id else None
         self._index = lru_cache(IndexTemplate(config.index_name).index)
-        self._timeout = timeout
         self._sleep = sleep
         self._uniform = uniform
         self._context: SinkContext
         self._connection: Connection | None = None
-        # Two batches on their way at once may arrive in the other order, which only differs if they share an id.
-        self.in_flight = 1 if self._field else 2
+        self._limit: Limit | None = None
+        self._sender: Sender
+        self._rests: dict[int, tuple[Batch, Rest]] = {}
+        # Batches on their way at once may arrive in another order, which only differs if they share an id.
+        self.in_flight = 1 if self._field else config.max_in_flight
 
     @classmethod
     def guarantee(cls, config: ElasticsearchConfig) -> Guarantee:
@@ -94,72 +93,69 @@ class ElasticsearchSink(Sink[ElasticsearchConfig]):
         for topic in context.topic_ids:
             self._checked_index(topic)
 
-        await self._connect()
+        connection = await self._connect()
+        self._limit = Limit(self.in_flight, changed=self._count_limit)
+        self._count_limit(self._limit.current)
+        self._sender = Sender(connection, self._limit, Conflicts.REJECTED, context.count, self._sleep, self._uniform)
 
     async def write(self, batch: Batch) -> None:
         """Write the batch; see `Sink.write`."""
-        made = documents(batch, index=self._checked_index, field=self._field, epoch=self._context.epoch)
-        delays = iter(_DELAYS)
-        pending = made.newest()
-        rejected: dict[int, str] = {}
+        rest = self._rest_of(batch)
 
-        while pending:
-            result = await self._send(made, pending)
-            rejected.update(result.rejected)
+        try:
+            await self._sender.send(rest)
+        except RetriableError:
+            self._keep(batch, rest)
+            raise
 
-            if result.blocked:
-                raise FatalError(f"Elasticsearch at {self._address} refuses documents: {result.blocked}")
+        if rest.rejected:
+            raise RejectedRecords(rest.rejected, others_durable=True)
 
-            if result.again:
-                await self._back_off(result.again, delays)
-
-            pending = sorted({*result.again, *made.uncovered(result.rejected)})
-
-        if rejected:
-            raise RejectedRecords(rejected, others_durable=True)
+    async def release(self, partitions: Collection[TopicPartition]) -> None:
+        """Forget what is left of batches that nobody will ask for again; see `Sink.release`."""
+        gone = set(partitions)
+        self._rests = {
+            key: kept for key, kept in self._rests.items() if gone.isdisjoint(span.tp for span in kept[0].spans)
+        }
 
     async def close(self) -> None:
         """Close the connections; see `Sink.close`."""
         connection, self._connection = self._connection, None
+        limit, self._limit = self._limit, None
+        self._rests.clear()
+
+        if limit:
+            self._count_limit(-limit.current)
 
         if connection:
             await connection.close()
 
-    async def _connect(self) -> None:
+    async def _connect(self) -> Connection:
         from streamhouse_elasticsearch_sink._connection import Connection  # noqa: PLC0415 - slow to import
 
-        self._connection = Connection(self._address, timeout=self._timeout)
+        self._connection = Connection(self.config, query={})
         await self._connection.verify()
+        return self._connection
 
-    async def _send(self, made: Documents, indexes: Sequence[int]) -> Outcome:
-        """Write the documents `indexes`, in as many requests as the server's limit makes necessary."""
-        assert self._connection is not None
-        body = made.body(indexes)
-        answer = await self._connection.bulk(body)
+    def _count_limit(self, difference: int) -> None:
+        """Let the metric tell the limit: what it was raised by in all, less what it was lowered by."""
+        self._context.count("in_flight_raised" if difference > 0 else "in_flight_lowered", abs(difference))
 
-        if answer is not None:
-            try:
-                return outcome(answer, indexes)
-            except Garbled as error:
-                message = f"Elasticsearch at {self._address} left it ambiguous what was written: {error}"
-                raise RetriableError(message) from error
+    def _rest_of(self, batch: Batch) -> Rest:
+        """Return what is left of a batch that the runtime tries again, or all of a new one."""
+        kept = self._rests.pop(id(batch), None)
 
-        if len(indexes) == 1:
-            reason = f"too large: a request of {len(body)} bytes is over the server's limit (http.max_content_length)"
-            return Outcome(rejected={indexes[0]: reason})
+        if kept:
+            return kept[1]
 
-        half = len(indexes) // 2
-        return await self._send(made, indexes[:half]) + await self._send(made, indexes[half:])
+        return Rest.of(documents(batch, index=self._checked_index, field=self._field, epoch=self._context.epoch))
 
-    async def _back_off(self, again: Mapping[int, str], delays: Iterator[float]) -> None:
-        first = next(iter(again.values()))
-        delay = next(delays, None)
+    def _keep(self, batch: Batch, rest: Rest) -> None:
+        self._rests[id(batch)] = (batch, rest)
 
-        if delay is None:
-            raise RetriableError(f"Elasticsearch at {self._address} refuses {len(again)} documents for now: {first}")
-
-        self._context.count("document_sent_again", len(again))
-        await self._sleep(self._uniform(delay / 2, delay))
+        # A batch of which partitions were taken away comes back as another one, or not at all.
+        while len(self._rests) > self.in_flight:
+            del self._rests[next(iter(self._rests))]
 
     def _checked_index(self, topic: str) -> str:
         try:

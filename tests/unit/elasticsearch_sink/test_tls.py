@@ -1,0 +1,145 @@
+"""Whom we trust, and what we show, against servers with certificates made for the occasion."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import ssl
+import subprocess
+from pathlib import Path
+
+import attrs
+import pytest
+
+from streamhouse_connect import FatalError, RetriableError, Secret
+from streamhouse_connect.testing import make_batch
+from unit.elasticsearch_sink.conftest import OpenSink
+from unit.elasticsearch_sink.stub import Stub, running
+
+PASSWORD = "k3y-s3cret"
+
+
+@attrs.frozen
+class Pair:
+    """A self-signed certificate and its key."""
+
+    certificate: Path
+    key: Path
+
+    @property
+    def fingerprint(self) -> str:
+        return hashlib.sha256(ssl.PEM_cert_to_DER_cert(self.certificate.read_text())).hexdigest()
+
+    def server(self, *, client: Path | None = None) -> ssl.SSLContext:
+        """Return the context of a server, which wants a client's certificate if one is given."""
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        context.load_cert_chain(self.certificate, self.key)
+
+        if client:
+            context.verify_mode = ssl.CERT_REQUIRED
+            context.load_verify_locations(client)
+
+        return context
+
+
+def made(directory: Path, name: str, *, password: str | None = None) -> Pair:
+    if not shutil.which("openssl"):
+        pytest.skip("there is no openssl to make a certificate with")
+
+    pair = Pair(directory / f"{name}.pem", directory / f"{name}-key.pem")
+    secrecy = ["-passout", f"pass:{password}"] if password else ["-nodes"]
+    alternative = "subjectAltName=DNS:localhost,IP:127.0.0.1"
+    command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", *secrecy]
+    command += ["-subj", f"/CN={name}", "-addext", alternative, "-days", "2"]
+    subprocess.run([*command, "-keyout", pair.key, "-out", pair.certificate], check=True, capture_output=True)
+    return pair
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Pair:
+    return made(tmp_path_factory.mktemp("tls"), "server")
+
+
+@pytest.fixture(scope="module")
+def client(tmp_path_factory: pytest.TempPathFactory) -> Pair:
+    return made(tmp_path_factory.mktemp("tls"), "client", password=PASSWORD)
+
+
+async def test_a_certificate_that_nobody_signed_is_fatal(server: Pair, open_sink: OpenSink):
+    """Certificates are verified; the message says what is wrong with this one, and what to do."""
+    async with running(Stub(), tls=server.server()) as stub:
+        with pytest.raises(FatalError, match=r"not trusted: .*self-signed certificate.*connection\.ca\.file"):
+            await open_sink(url=f"https://localhost:{stub.port}")
+
+        assert not stub.requests
+
+
+async def test_an_authority_can_be_named(server: Pair, open_sink: OpenSink):
+    """And then the name in the certificate still has to be the host's."""
+    async with running(Stub(), tls=server.server()) as stub:
+        opened = await open_sink(url=f"https://localhost:{stub.port}", ca_file=str(server.certificate))
+        await opened.sink.write(make_batch([b"{}"]))
+        assert len(stub.documents) == 1
+
+
+@pytest.mark.parametrize("spelling", [str.lower, str.upper])
+async def test_a_certificate_can_be_named_by_its_fingerprint(server: Pair, open_sink: OpenSink, spelling: object):
+    """Whoever signed it, and nothing else is trusted."""
+    fingerprint = spelling(server.fingerprint)  # type: ignore[operator]  # a function
+
+    async with running(Stub(), tls=server.server()) as stub:
+        opened = await open_sink(url=f"https://localhost:{stub.port}", fingerprints=("00" * 32, fingerprint))
+        await opened.sink.write(make_batch([b"{}"]))
+        assert len(stub.documents) == 1
+
+
+async def test_another_certificate_than_the_named_one_is_fatal(server: Pair, open_sink: OpenSink):
+    """The message tells what it is, so that it can be compared, and nothing was sent."""
+    async with running(Stub(), tls=server.server()) as stub:
+        colons = bytes.fromhex(server.fingerprint).hex(":")
+
+        with pytest.raises(
+            FatalError, match=f"its fingerprint is {colons}, which connection.fingerprint does not name"
+        ):
+            await open_sink(url=f"https://localhost:{stub.port}", fingerprints=("00" * 32,))
+
+        assert not stub.requests
+
+
+@pytest.mark.parametrize("pinned", [True, False])
+async def test_we_show_a_certificate_of_our_own(server: Pair, client: Pair, open_sink: OpenSink, pinned: bool):
+    """Its key may be encrypted; without it such a server does not talk."""
+    trust = {"fingerprints": (server.fingerprint,)} if pinned else {"ca_file": str(server.certificate)}
+    shown = {"certificate_file": str(client.certificate), "key_file": str(client.key)}
+
+    async with running(Stub(), tls=server.server(client=client.certificate)) as stub:
+        url = f"https://localhost:{stub.port}"
+        opened = await open_sink(url=url, **trust, **shown, key_password=Secret(PASSWORD))
+        await opened.sink.write(make_batch([b"{}"]))
+        assert len(stub.documents) == 1
+
+        with pytest.raises(RetriableError):
+            await open_sink(url=url, **trust)
+
+
+@pytest.mark.parametrize("key", ["ca_file", "certificate_file"])
+async def test_a_file_that_can_not_be_read_is_fatal_and_named(
+    server: Pair, client: Pair, open_sink: OpenSink, tmp_path: Path, key: str
+):
+    """Missing, or not what it should be, or of another password."""
+    option = f"connection.{key.replace('_', '.')}"
+    (tmp_path / "nonsense.pem").write_text("nonsense")
+
+    for name in ("missing.pem", "nonsense.pem"):
+        with pytest.raises(FatalError, match=rf"{option}: can't read .*{name}"):
+            await open_sink(url="https://localhost:1", **{key: str(tmp_path / name)})
+
+    with pytest.raises(FatalError, match=r"connection\.certificate\.file: can't read") as raised:
+        await open_sink(
+            url="https://localhost:1",
+            certificate_file=str(client.certificate),
+            key_file=str(client.key),
+            key_password=Secret("wr0ng-s3cret"),
+        )
+
+    assert "s3cret" not in str(raised.value)
