@@ -25,6 +25,7 @@ _JVM_OPTIONS = "-Xms512m\n-Xmx512m\n-XX:TieredStopAtLevel=1\n"
 
 
 _OPENSEARCH_VERSION = "2.19.1.0"
+_OPENSEARCH_PORTS = (9210, 9299)  # the program takes no others
 _PAGE = 5000
 
 
@@ -153,6 +154,10 @@ class OpenSearch(SearchServer):
     """A node of its own, without security."""
 
     name: ClassVar[str] = "opensearch"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.port = free_port(*_OPENSEARCH_PORTS)
 
     @staticmethod
     def install() -> Path:

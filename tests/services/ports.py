@@ -8,9 +8,9 @@ import socket
 _FIRST, _LAST = 20_000, 32_000
 
 
-def free_port() -> int:
+def free_port(first: int = _FIRST, last: int = _LAST) -> int:
     """A port that nobody listens on now."""
-    for port in random.SystemRandom().sample(range(_FIRST, _LAST), 200):
+    for port in random.SystemRandom().sample(range(first, last), min(last - first, 200)):
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
 
@@ -21,7 +21,7 @@ def free_port() -> int:
 
             return port
 
-    raise OSError(f"no free port between {_FIRST} and {_LAST}")
+    raise OSError(f"no free port between {first} and {last}")
 
 
 def accepts(port: int) -> bool:
