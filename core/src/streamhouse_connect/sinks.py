@@ -130,6 +130,8 @@ class SinkContext:
     count: Callable[[str, int], None]
     """Add to the metric `connector_sink_events_total{event=…}`: `count("unknown_field", 3)`."""
     state: StateStore
+    topic_partitions: dict[str, int] = attrs.field(factory=dict)
+    """Topic → how many partitions it has, as the runtime finds it before it calls `resume` with some of them."""
 
 
 class Sink(ABC, Generic[C]):

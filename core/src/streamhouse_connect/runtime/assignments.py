@@ -159,7 +159,9 @@ class Assignments:
         self.outbox.drop(partitions)
 
         for topic in sorted({tp.topic for tp in partitions}):
-            self.topic_ids[topic] = (await self.broker.topic(topic)).id
+            found = await self.broker.topic(topic)
+            self.topic_ids[topic] = found.id
+            self.context.topic_partitions[topic] = found.partitions
 
         committed = self._from_these_topics(self._ours_of(await self.consumer.committed(partitions)))
         forgotten = await self.bookmarks.find([tp for tp in partitions if tp not in committed], self.topic_ids)

@@ -16,6 +16,7 @@ from streamhouse_connect import (
     PlainColumns,
     SinkContext,
     Span,
+    StateStore,
     TopicPartition,
 )
 
@@ -81,6 +82,8 @@ def make_context(
     epoch: int = 0,
     topic_ids: dict[str, str] | None = None,
     counts: Counter[str] | None = None,
+    state: StateStore | None = None,
+    topic_partitions: dict[str, int] | None = None,
 ) -> SinkContext:
     """Make a context; without `topic_ids` the topic `orders` has the id `orders-id`. Events are added up in `counts`."""
     counted = Counter() if counts is None else counts
@@ -95,5 +98,6 @@ def make_context(
         topic_ids={"orders": "orders-id"} if topic_ids is None else topic_ids,
         log=logging.LoggerAdapter(logging.getLogger(f"streamhouse_connect.{connector}"), {}),
         count=count,
-        state=MemoryStateStore(),
+        state=MemoryStateStore() if state is None else state,
+        topic_partitions={} if topic_partitions is None else topic_partitions,
     )
