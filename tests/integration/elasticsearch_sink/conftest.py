@@ -58,6 +58,7 @@ async def open_sink() -> AsyncIterator[OpenSink]:
         timeout: float = 30.0,
         sleep: Callable[[float], Awaitable[object]] = no_sleep,
         counts: Counter[str] | None = None,
+        connector: str = "test",
         **options: Any,
     ) -> ElasticsearchSink:
         config = ElasticsearchConfig(
@@ -69,7 +70,7 @@ async def open_sink() -> AsyncIterator[OpenSink]:
         )
         sink = ElasticsearchSink(config, sleep=sleep)
         opened.append(sink)
-        await sink.open(make_context(counts=counts))
+        await sink.open(make_context(connector=connector, counts=counts))
         return sink
 
     yield open_one

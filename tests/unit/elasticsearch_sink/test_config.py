@@ -23,8 +23,11 @@ def test_the_documented_defaults():
 
 def test_all_problems_are_named_at_once():
     """Each under the key as the user wrote it."""
-    found = problems(connection_url=SecretUrl("ftp://x"), index_name="a b", document_id="a..b")
-    assert [problem.split(" ")[0] for problem in found] == ["connection.url", "index.name", "document.id"]
+    found = problems(
+        connection_url=SecretUrl("ftp://x"), index_name="a b", document_id="a..b", metadata_fields=("topic", "time")
+    )
+    keys = ["connection.url", "index.name", "document.id", "metadata.fields"]
+    assert [problem.split(" ")[0] for problem in found] == keys
 
 
 @pytest.mark.parametrize("document_id", ["id", "a.b", "a.b.c", "größe", "", "a b"])
@@ -37,3 +40,57 @@ def test_fields_that_can_be_ids(document_id: str):
 def test_fields_that_cannot_be_ids(document_id: str):
     """Empty steps and names that need an escape."""
     assert len(problems(document_id=document_id)) == 1
+
+
+@pytest.mark.parametrize(
+    ("key", "options"),
+    [
+        ("index.name", {"index_name": "{topic}"}),
+        ("index.name", {"index_name": "{field:tenant}-logs"}),
+        ("index.name", {"index_name": "{timestamp:%Y}"}),
+        ("write.method", {"data_stream": True, "write_method": "index"}),
+        ("write.method", {"data_stream": True, "write_method": "update"}),
+        ("delete.enabled", {"delete_enabled": True}),
+        ("delete.enabled", {"delete_enabled": True, "document_id": "id"}),
+        ("delete.enabled", {"delete_enabled": True, "document_id": "{key}", "index_name": "x-{field:a}"}),
+        ("delete.enabled", {"delete_enabled": True, "document_id": "{key}", "routing": "a"}),
+        ("delete.enabled", {"delete_enabled": True, "document_id": "{key}", "write_method": "create"}),
+        ("delete.enabled", {"delete_enabled": True, "document_id": "{key}", "version_source": "field:a"}),
+        ("version.source", {"version_source": "offset"}),
+        ("version.source", {"version_source": "offset", "document_id": "id"}),
+        ("version.source", {"version_source": "time"}),
+        ("version.source", {"version_source": "field:"}),
+        ("version.source", {"version_source": "timestamp", "write_method": "create"}),
+        ("version.source", {"version_source": "timestamp", "write_method": "update"}),
+        ("version.partitions", {"version_partitions": ("orders",)}),
+        ("routing", {"routing": "{id}"}),
+        ("index.settings", {"index_settings": "{}", "index_template": "{}"}),
+        ("index.settings", {"index_settings": "{}", "require_alias": True}),
+        ("index.mapping", {"index_mapping": "{"}),
+        ("metadata.fields", {"metadata_fields": ("key",)}),
+        ("document.id", {"document_id": "{field:a..b}"}),
+    ],
+)
+def test_options_that_do_not_fit_together(key: str, options: dict[str, object]):
+    """One problem each, under the key that is to be changed."""
+    assert [problem.split(" ")[0] for problem in problems(**options)] == [key]
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"index_name": "{topic}", "index_any": True},
+        {"index_name": "l{topic}"},
+        {"delete_enabled": True, "document_id": "{key}", "write_method": "update"},
+        {"delete_enabled": True, "document_id": "{key}", "version_source": "timestamp"},
+        {"version_source": "offset", "document_id": "{key}"},
+        {"version_source": "none", "write_method": "update"},
+        {"version_partitions": ("a:b:12", "users:6")},
+        {"data_stream": True, "index_mapping": "{}"},
+        {"index_template": "{}", "require_alias": True},
+        {"index_settings": "/a/file/that/the/worker/has"},
+    ],
+)
+def test_options_that_fit_together(options: dict[str, object]):
+    """Nothing is wrong with them."""
+    assert not problems(**options)

@@ -1,12 +1,21 @@
 from __future__ import annotations
 
 import json
+from hashlib import sha256
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamhouse_elasticsearch_sink._ids import JsonField, offset_stem
+from streamhouse_connect.testing import make_batch
+from streamhouse_elasticsearch_sink._fields import JsonField
+from streamhouse_elasticsearch_sink._ids import IdTemplate, OffsetId, offset_stem
+from streamhouse_elasticsearch_sink._templates import Rows
+
+
+def literal(template: IdTemplate, value: bytes | None, key: bytes | None = None) -> bytes:
+    batch = make_batch([value], keys=[key], partition=3, first_offset=7)
+    return template.literal(Rows(batch, [value]), batch.spans[0].tp, 0)
 
 
 @pytest.mark.parametrize(
@@ -33,7 +42,7 @@ from streamhouse_elasticsearch_sink._ids import JsonField, offset_stem
 )
 def test_scalars_are_ids(value: bytes, document_id: str):
     """Text as it is, numbers and booleans as JSON writes them, exact in every digit."""
-    assert json.loads(JsonField("id").literal(value)) == document_id
+    assert json.loads(literal(IdTemplate("id"), value)) == document_id
 
 
 @pytest.mark.parametrize(
@@ -59,7 +68,7 @@ def test_scalars_are_ids(value: bytes, document_id: str):
 def test_everything_else_is_no_id(value: bytes, reason: str):
     """Never the word None, never an automatic id."""
     with pytest.raises(ValueError, match=f"document.id id .*{reason}"):
-        JsonField("id").literal(value)
+        literal(IdTemplate("id"), value)
 
 
 @pytest.mark.parametrize(
@@ -125,3 +134,78 @@ def test_an_offset_id_that_is_too_long_is_refused():
 
     with pytest.raises(ValueError, match=r"longer than 512 bytes; set document\.id"):
         offset_stem("é" * 254, 0, epoch=0, last=10)
+
+
+@pytest.mark.parametrize(
+    ("template", "document_id"),
+    [
+        ("{key}", 'k"é'),
+        ("{topic}-{partition}-{offset}", "orders-3-7"),
+        ("{field:a.b}/{key}", '18446744073709551615/k"é'),
+        ("x{field:none|}{field:missing|-}y", "x-y"),
+        ("{field:empty|nothing}", "nothing"),
+        ("{field:yes}{field:half}", "true1.50"),
+    ],
+)
+def test_ids_of_several_parts(template: str, document_id: str):
+    """Keys as text, fields as they are written, and where the record stands; defaults where a field is missing, null or empty."""
+    value = b'{"a":{"b":18446744073709551615},"none":null,"empty":"","yes":true,"half":1.50}'
+    assert json.loads(literal(IdTemplate(template), value, 'k"é'.encode())) == document_id
+
+
+@pytest.mark.parametrize(
+    ("template", "key", "reason"),
+    [
+        ("{key}", None, r"{key} is missing"),
+        ("{key}", b"", r"{key} is empty"),
+        ("{key}", b"\xff", r"{key} is not UTF-8"),
+        ("{key}", b"x" * 513, "longer than 512 bytes"),
+        ("a{field:b}", b"k", "b is missing, null or empty"),
+        ("a{field:o}", b"k", "o is an object"),
+        ("{field:b|}", b"k", "is empty"),
+    ],
+)
+def test_a_part_that_is_missing_is_no_id(template: str, key: bytes | None, reason: str):
+    """Never the word None, and never half an id."""
+    with pytest.raises(ValueError, match=f"document.id .*{reason}"):
+        literal(IdTemplate(template), b'{"o":{}}', key)
+
+
+@pytest.mark.parametrize(
+    "template", ["{", "a}", "{id}", "{field:}", "{field}", "{key:x}", "{field:a..b}", "{timestamp:%Y}"]
+)
+def test_templates_that_are_none(template: str):
+    """The message says what may be there."""
+    with pytest.raises(ValueError, match=r"placeholder|field or outer"):
+        IdTemplate(template)
+
+
+def test_what_is_too_long_may_be_hashed():
+    """The SHA-256 of the id, so that equal ids stay equal; shorter ones stay readable."""
+    template = IdTemplate("{key}", hashed=True)
+    assert literal(template, b"{}", b"x" * 512) == b'"%b"' % (b"x" * 512)
+    hashed = literal(template, b"{}", b"x" * 513)
+    assert hashed == b'"%b"' % sha256(b"x" * 513).hexdigest().encode()
+    assert hashed != literal(template, b"{}", b"x" * 514)
+
+
+def test_offset_ids_one_by_one():
+    """They are those of a whole batch."""
+    batch = make_batch([b"{}"], partition=3, first_offset=41)
+    assert OffsetId(0).literal(Rows(batch, [b"{}"]), batch.spans[0].tp, 0) == b'"orders+3+41"'
+    assert OffsetId(2).literal(Rows(batch, [b"{}"]), batch.spans[0].tp, 0) == b'"2+orders+3+41"'
+
+
+def test_only_a_key_alone_is_the_key():
+    """Offsets can be compared for nothing else."""
+    assert IdTemplate("{key}").is_key
+    assert not any(IdTemplate(text).is_key for text in ("key", "{key}x", "{key}{key}", "{field:key}"))
+
+
+def test_what_a_tombstone_has():
+    """A key and an offset, and no field."""
+    assert [IdTemplate(text).needs_values for text in ("id", "{key}{field:a}", "{key}-{offset}")] == [True, True, False]
+
+    for text in ("id", "{field:id}"):
+        with pytest.raises(ValueError, match="tombstone"):
+            literal(IdTemplate(text), None, b"k")

@@ -461,12 +461,6 @@ async def test_another_product_is_refused_in_words(stub: Stub, open_sink: OpenSi
         await open_sink()
 
 
-async def test_a_topic_that_makes_no_index_is_refused_at_open(stub: Stub, open_sink: OpenSink):
-    """The message names topic, index and remedy, before a record is read."""
-    with pytest.raises(FatalError, match=r"index.name '\{topic\}' makes '_orders' of topic '_orders'"):
-        await open_sink(topic_ids={"_orders": "id"})
-
-
 async def test_a_topic_that_comes_later_and_makes_no_index_is_refused_at_write(stub: Stub, open_sink: OpenSink):
     """A topic can never lead to an illegal index."""
     opened = await open_sink()
@@ -543,11 +537,3 @@ def test_batches_overlap_only_where_ids_are_distinct(document_id: str | None, in
     """Two writes of one id at a time could arrive in the other order."""
     config = ElasticsearchConfig(index_name="x", document_id=document_id)
     assert ElasticsearchSink(config).in_flight == in_flight
-
-
-@pytest.mark.parametrize(("document_id", "words"), [(None, "topic+partition+offset"), ("a.b", "field a.b")])
-def test_the_guarantee_names_its_reason(document_id: str | None, words: str):
-    """Effectively once, by ids that are functions of the records."""
-    guarantee = ElasticsearchSink.guarantee(ElasticsearchConfig(index_name="x", document_id=document_id))
-    assert guarantee.level == "effectively-once"
-    assert words in guarantee.reason

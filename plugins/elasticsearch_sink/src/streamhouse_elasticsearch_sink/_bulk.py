@@ -1,23 +1,65 @@
 """The bodies of `_bulk` requests: a pure function of a batch.
 
-A body alternates action lines and source lines. Values become source lines only as JSON objects on one line, ids and names
-of indexes are written as JSON strings: nothing inside a record can end a line. Knows nothing of HTTP or of answers.
+A body alternates action lines and source lines; a deletion has none of the latter. Values become source lines only as JSON
+objects on one line, ids, routes and names of indexes are written as JSON strings: nothing inside a record can end a line.
+Knows nothing of HTTP or of answers.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from itertools import pairwise
+from typing import TYPE_CHECKING, Final, Literal
 
 import attrs
 import msgspec
 
-from streamhouse_connect import Batch, RejectedRecords, json_objects
-from streamhouse_elasticsearch_sink._ids import JsonField, offset_stem
+from streamhouse_connect import FatalError, RejectedRecords
+from streamhouse_elasticsearch_sink._ids import IdTemplate, OffsetId, offset_stem
+from streamhouse_elasticsearch_sink._templates import Rows
+from streamhouse_elasticsearch_sink._values import ValueLines
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
 
-__all__ = ["Documents", "documents"]
+    from streamhouse_connect import Batch, Span, TopicPartition
+    from streamhouse_elasticsearch_sink._indexes import IndexTemplate
+    from streamhouse_elasticsearch_sink._values import Sources
+    from streamhouse_elasticsearch_sink._versions import Version
+
+__all__ = ["Documents", "Method", "Recipe", "documents", "fixed_name"]
+
+Method = Literal["index", "create", "update"]
+
+_RETRY_ON_CONFLICT: Final = 3
+"""An update reads before it writes; another writer in between is met by reading again."""
+
+
+@attrs.frozen(kw_only=True)
+class Recipe:
+    """How records become documents."""
+
+    index: IndexTemplate
+    method: Method = "index"
+    values: ValueLines = attrs.field(factory=ValueLines)
+    id: IdTemplate | None = None
+    """None: topic, partition and offset."""
+    routing: IdTemplate | None = None
+    version: Version | None = None
+    epoch: int = 0
+
+    @property
+    def is_ordered(self) -> bool:
+        """Whether it matters which of two requests arrives first.
+
+        An older version never replaces a newer one, and there is but one record of an offset.
+        """
+        return self.id is not None and self.version is None
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether a partition's action lines differ in their offsets only."""
+        extras = self.id or self.routing or self.version or self.values.tombstones
+        return self.method != "update" and self.index.is_fixed and not extras
 
 
 @attrs.frozen
@@ -25,43 +67,53 @@ class Documents:
     """A batch as bulk lines."""
 
     entries: Sequence[bytes]
-    """For each record its action line and its source line."""
-    earlier: Mapping[int, int] = attrs.field(factory=dict)
-    """Index → the last record before it with the same id, which it replaces."""
+    """For each record its action line and, unless it is a deletion, its source line."""
+    after: Mapping[int, int] = attrs.field(factory=dict)
+    """Of records with one id: each → the one that may be written next."""
+    cumulative: bool = False
+    """Whether the next one is written in any case, as an update adds to the one before; else only if that was rejected."""
 
-    def newest(self) -> Sequence[int]:
-        """Return the indexes to write: of several records with one id only the last."""
-        if not self.earlier:
+    def first(self) -> Sequence[int]:
+        """Return the indexes to write at first: one of each id."""
+        if not self.after:
             return range(len(self.entries))
 
-        replaced = set(self.earlier.values())
-        return [index for index in range(len(self.entries)) if index not in replaced]
+        later = set(self.after.values())
+        return [index for index in range(len(self.entries)) if index not in later]
 
-    def uncovered(self, rejected: Collection[int]) -> set[int]:
-        """Return the records that count after all, because the ones that replaced them were rejected."""
-        return {self.earlier[index] for index in rejected if index in self.earlier}
+    def next(self, sent: Collection[int], *, again: Collection[int], rejected: Collection[int]) -> list[int]:
+        """Return the records to send after the answer to these: with the same ids, and not made needless by it.
+
+        Those that are to be sent `again` still stand before theirs.
+        """
+        if not self.after:
+            return []
+
+        done = [index for index in sent if index not in again] if self.cumulative else rejected
+        return sorted(self.after[index] for index in done if index in self.after)
 
     def body(self, indexes: Sequence[int]) -> bytes:
         """Return the request's body for these records."""
         return b"".join([self.entries[index] for index in indexes])
 
 
-def documents(
-    batch: Batch, *, index: Callable[[str], str], field: JsonField | None = None, epoch: int = 0
-) -> Documents:
-    """Turn a batch into bulk lines; `index` gives the index of a topic, `field` the ids where they are not offsets.
+def documents(batch: Batch, recipe: Recipe) -> Documents:
+    """Turn a batch into bulk lines.
 
-    :raises RejectedRecords: with every record that is no JSON object or has no usable id.
+    :raises RejectedRecords: with every record that is no JSON object, or has no usable id, index, route or version.
+    :raises FatalError: if a topic leads to no index.
     """
-    if field:
-        return _by_field(batch, index, field)
+    sources = recipe.values.of(batch)
 
-    return _by_offset(batch, index, epoch)
+    if recipe.is_plain:
+        return _plain(batch, recipe, sources)
+
+    return _Writer(batch, recipe, sources).write()
 
 
-def _by_offset(batch: Batch, index: Callable[[str], str], epoch: int) -> Documents:
-    sources = json_objects(batch.values)
+def _plain(batch: Batch, recipe: Recipe, sources: Sources) -> Documents:
     entries: list[bytes] = []
+    rejected = sources.rejected
 
     for span in batch.spans:
         offsets = batch.offsets[span.start : span.stop]
@@ -70,54 +122,119 @@ def _by_offset(batch: Batch, index: Callable[[str], str], epoch: int) -> Documen
             continue
 
         try:
-            stem = offset_stem(span.tp.topic, span.tp.partition, epoch=epoch, last=offsets[-1])
+            stem = offset_stem(span.tp.topic, span.tp.partition, epoch=recipe.epoch, last=offsets[-1])
         except ValueError as error:
-            raise RejectedRecords(dict.fromkeys(range(span.start, span.stop), str(error))) from None
+            rejected.update(dict.fromkeys(range(span.start, span.stop), str(error)))
+            continue
 
-        entry = (_action(index(span.tp.topic)) + stem).replace(b"%", b"%%") + b'%d"}}\n%b\n'
-        entries += [entry % pair for pair in zip(offsets, sources[span.start : span.stop], strict=True)]
+        entry = (_action(recipe.method, fixed_name(recipe, span.tp)) + stem).replace(b"%", b"%%") + b'%d"}}\n%b\n'
+
+        if not rejected:
+            entries += [entry % pair for pair in zip(offsets, sources.lines[span.start : span.stop], strict=True)]
+
+    if rejected:
+        raise RejectedRecords(rejected)
 
     return Documents(entries)
 
 
-def _by_field(batch: Batch, index: Callable[[str], str], field: JsonField) -> Documents:
-    sources, reasons = _checked(batch.values)
-    entries: list[bytes] = []
-    earlier: dict[int, int] = {}
-    newest: dict[bytes, int] = {}
+class _Writer:
+    """Writes the lines of one batch, record by record."""
 
-    for span in batch.spans:
-        action = _action(index(span.tp.topic))
+    def __init__(self, batch: Batch, recipe: Recipe, sources: Sources) -> None:
+        self._batch = batch
+        self._recipe = recipe
+        self._sources = sources
+        self._rows = Rows(batch, sources.values)
+        self._id = recipe.id or OffsetId(recipe.epoch)
+        self._entries: list[bytes] = []
+        self._rejected = sources.rejected
+        self._versions: dict[int, int] = {}
+        self._known: dict[bytes, int] = {}
+        self._same: dict[bytes, list[int]] = {}
+
+    def write(self) -> Documents:
+        for span in self._batch.spans:
+            self._write(span)
+
+        if self._rejected:
+            raise RejectedRecords(self._rejected)
+
+        return Documents(self._entries, self._after(), cumulative=self._recipe.method == "update")
+
+    def _write(self, span: Span) -> None:
+        recipe, rows, lines, tp = self._recipe, self._rows, self._sources.lines, span.tp
+        identify = self._id.literal
+        head = self._heads(tp)
 
         for at in range(span.start, span.stop):
-            if at in reasons:
+            if at in self._rejected:
                 continue
+
+            line = lines[at]
 
             try:
-                line = action + field.literal(sources[at])
+                target = head(at) + identify(rows, tp, at)
+
+                if recipe.routing:
+                    target += b',"routing":' + recipe.routing.literal(rows, tp, at)
+
+                extra = self._extra(tp, at, line) if recipe.version or recipe.method == "update" else b""
             except ValueError as error:
-                reasons[at] = str(error)
+                self._rejected[at] = str(error)
                 continue
 
-            if line in newest:
-                earlier[at] = newest[line]
+            if self._known.setdefault(target, at) != at:
+                self._same.setdefault(target, [self._known[target]]).append(at)
 
-            newest[line] = at
-            entries.append(b"%b}}\n%b\n" % (line, sources[at]))
+            if line is None:
+                self._entries.append(b'{"delete":%b%b}}\n' % (target, extra))
+            else:
+                self._entries.append(b'{"%b":%b%b}}\n%b\n' % (recipe.method.encode(), target, extra, line))
 
-    if reasons:
-        raise RejectedRecords(reasons)
+    def _heads(self, tp: TopicPartition) -> Callable[[int], bytes]:
+        """Return what gives the beginning of a record's action, up to its id."""
+        if self._recipe.index.is_fixed:
+            head = _head(fixed_name(self._recipe, tp))
+            return lambda _: head
 
-    return Documents(entries, earlier)
+        name, rows = self._recipe.index.name, self._rows
+        return lambda at: _head(name(rows, tp, at))
+
+    def _extra(self, tp: TopicPartition, at: int, line: bytes | None) -> bytes:
+        if self._recipe.version:
+            version = self._versions[at] = self._recipe.version.of(self._rows, tp, at)
+            return b',"version":%d,"version_type":"external_gte"' % version
+
+        return b"" if line is None else b',"retry_on_conflict":%d' % _RETRY_ON_CONFLICT
+
+    def _after(self) -> dict[int, int]:
+        after: dict[int, int] = {}
+
+        for indexes in self._same.values():
+            # Created is what comes first, updates follow each other; else the last one counts, or the one of the highest version.
+            if self._recipe.method == "index":
+                indexes.sort(key=lambda at: (self._versions.get(at, 0), at), reverse=True)
+
+            after.update(pairwise(indexes))
+
+        return after
 
 
-def _checked(values: Sequence[bytes | None]) -> tuple[Sequence[bytes], dict[int, str]]:
-    """Return the values as source lines, with the reasons against those that can't be one."""
+def fixed_name(recipe: Recipe, tp: TopicPartition) -> str:
+    """Return the name of the one index of a partition.
+
+    :raises FatalError: if its topic leads to none.
+    """
     try:
-        return json_objects(values), {}
-    except RejectedRecords as rejected:
-        return [value or b"" for value in values], dict(rejected.reasons)
+        return recipe.index.fixed(tp)
+    except ValueError as error:
+        raise FatalError(str(error)) from None
 
 
-def _action(index: str) -> bytes:
-    return b'{"index":{"_index":%b,"_id":' % msgspec.json.encode(index)
+def _head(index: str) -> bytes:
+    return b'{"_index":%b,"_id":' % msgspec.json.encode(index)
+
+
+def _action(method: Method, index: str) -> bytes:
+    return b'{"%b":%b' % (method.encode(), _head(index))

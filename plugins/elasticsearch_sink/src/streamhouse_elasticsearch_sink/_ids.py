@@ -5,15 +5,25 @@ An id is kept as the JSON text that stands in the action line. Knows nothing of 
 
 from __future__ import annotations
 
-from typing import Any, Final
+from functools import lru_cache
+from hashlib import sha256
+from typing import TYPE_CHECKING, Final
 
+import attrs
 import msgspec
 
-__all__ = ["JsonField", "offset_stem"]
+from streamhouse_elasticsearch_sink._fields import JsonField
+from streamhouse_elasticsearch_sink._templates import KeyPart, Rows, Template
+
+if TYPE_CHECKING:
+    from streamhouse_connect import TopicPartition
+
+__all__ = ["MAX_BYTES", "IdTemplate", "OffsetId", "literal_source", "offset_stem"]
 
 MAX_BYTES: Final = 512
 """Elasticsearch answers a longer id by refusing the whole request."""
 
+_PLACEHOLDERS: Final = ("key", "field", "topic", "partition", "offset")
 _TEXT: Final = msgspec.json.Decoder(str)
 
 
@@ -32,83 +42,88 @@ def offset_stem(topic: str, partition: int, *, epoch: int, last: int) -> bytes:
     return msgspec.json.encode(stem)[:-1]
 
 
-class JsonField:
-    """The value of one field of a JSON object, nested as `a.b`, as an id; the rest of the object is skipped.
+class OffsetId:
+    """Ids of topic, partition and offset, one record at a time."""
 
-    :raises ValueError: with a message that completes "document.id …", if the path names no field.
+    def __init__(self, epoch: int) -> None:
+        self._epoch = epoch
+
+    def literal(self, rows: Rows, tp: TopicPartition, at: int) -> bytes:
+        """Return the id of a record; see `offset_stem`."""
+        offset = rows.offsets[at]
+        return b'%b%d"' % (_stem(tp.topic, tp.partition, self._epoch, len(str(offset))), offset)
+
+
+@lru_cache(maxsize=4096)
+def _stem(topic: str, partition: int, epoch: int, digits: int) -> bytes:
+    return offset_stem(topic, partition, epoch=epoch, last=10**digits - 1)
+
+
+def literal_source(text: str, option: str) -> JsonField | Template:
+    """Read an option that is a field's name, or a template if it holds braces.
+
+    :raises ValueError: with a message that completes "document.id …".
+    """
+    if "{" in text or "}" in text:
+        return Template.parse(text, option=option, known=_PLACEHOLDERS)
+
+    return JsonField(text, option=option)
+
+
+@attrs.frozen
+class IdTemplate:
+    """Texts that stand as JSON strings in action lines: ids, and routes.
+
+    :raises ValueError: with a message that completes "document.id …".
     """
 
-    def __init__(self, path: str) -> None:
-        names = path.split(".")
+    text: str
+    option: str = "document.id"
+    hashed: bool = False
+    """Whether what is too long is replaced by its SHA-256, instead of rejected."""
+    _source: JsonField | Template = attrs.field(init=False)
 
-        if not all(names):
-            raise ValueError(f"is {path!r}; write it as field or outer.inner")
+    def __attrs_post_init__(self) -> None:
+        object.__setattr__(self, "_source", literal_source(self.text, self.option))
 
-        self.path = path
-        self._names = names
+    @property
+    def needs_values(self) -> bool:
+        """Whether a tombstone has none."""
+        return isinstance(self._source, JsonField) or self._source.needs_values
 
-        try:
-            self._decoder = msgspec.json.Decoder(_struct(names))
-        except ValueError:
-            raise ValueError(
-                f"is {path!r}; a field's name can't hold quotes, backslashes or control characters"
-            ) from None
+    @property
+    def is_key(self) -> bool:
+        """Whether it is the record's key and nothing else."""
+        return isinstance(self._source, Template) and [type(part) for part in self._source.parts] == [KeyPart]
 
-    def literal(self, value: bytes) -> bytes:
-        """Return the id in `value`, a JSON object, as the text of a JSON string; equal ids have equal texts.
+    def literal(self, rows: Rows, tp: TopicPartition, at: int) -> bytes:
+        """Return the text of a record as a JSON string; equal ones have equal literals.
 
-        Numbers are taken as they are written, and so are exact.
-
-        :raises ValueError: with the reason why the record has no id.
+        :raises ValueError: with the reason why it has none.
         """
-        raw = self._raw(value)
+        if isinstance(self._source, JsonField):
+            value = rows.values[at]
 
-        if raw[:1] != b'"':
-            if raw[:1] in (b"{", b"["):
-                raise ValueError(f"document.id {self.path} is {'an object' if raw[:1] == b'{' else 'an array'}")
+            if value is None:
+                raise ValueError(f"{self.option} {self.text} is missing: the record is a tombstone")
 
-            literal = b'"%b"' % raw
-        elif b"\\" in raw:
-            literal = self._unescaped(raw)
+            literal = self._source.literal(value)
         else:
-            literal = raw
+            literal = msgspec.json.encode(self._source.text(rows, tp, at))
 
-        if len(literal) == len(b'""'):
-            raise ValueError(f"document.id {self.path} is empty")
+            if literal == b'""':
+                raise ValueError(f"{self.option} {self.text} is empty")
 
         # An escape is longer than what it stands for: only what looks too long is looked at closely.
-        if len(literal) > MAX_BYTES + 2 and len(_TEXT.decode(literal).encode()) > MAX_BYTES:
-            raise ValueError(f"document.id {self.path} is longer than {MAX_BYTES} bytes")
+        return literal if len(literal) <= MAX_BYTES + 2 else self._shortened(literal)
 
-        return literal
+    def _shortened(self, literal: bytes) -> bytes:
+        text = _TEXT.decode(literal).encode()
 
-    def _raw(self, value: bytes) -> bytes:
-        try:
-            found: Any = self._decoder.decode(value)
+        if len(text) <= MAX_BYTES:
+            return literal
 
-            for _ in self._names:
-                if found is None:
-                    break
+        if self.hashed:
+            return b'"%b"' % sha256(text).hexdigest().encode()
 
-                found = found.field
-        except (msgspec.MsgspecError, RecursionError) as error:
-            raise ValueError(f"document.id {self.path} can't be read: {error}") from None
-
-        if found is None or bytes(found) == b"null":
-            raise ValueError(f"document.id {self.path} is missing or null")
-
-        return bytes(found)
-
-    def _unescaped(self, raw: bytes) -> bytes:
-        try:
-            return msgspec.json.encode(_TEXT.decode(raw))
-        except (msgspec.MsgspecError, UnicodeError) as error:
-            raise ValueError(f"document.id {self.path} is not text: {error}") from None
-
-
-def _struct(names: list[str]) -> type[msgspec.Struct]:
-    """Build the struct of the field `names` leads to: each level knows the next name alone."""
-    inner: Any = msgspec.Raw if len(names) == 1 else _struct(names[1:])
-    # Raw takes null as well; it can't stand in a union.
-    kind = inner if inner is msgspec.Raw else inner | None
-    return msgspec.defstruct("Level", [("field", kind, None)], rename={"field": names[0]}, gc=False)
+        raise ValueError(f"{self.option} {self.text} is longer than {MAX_BYTES} bytes")

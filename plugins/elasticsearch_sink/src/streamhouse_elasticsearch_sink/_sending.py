@@ -45,8 +45,8 @@ class Rest:
     @staticmethod
     def of(made: Documents) -> Rest:
         """Return all of it."""
-        newest = made.newest()
-        return Rest(made, [newest] if newest else [])
+        first = made.first()
+        return Rest(made, [first] if first else [])
 
 
 @attrs.frozen(eq=False)
@@ -95,8 +95,8 @@ class Sender:
         rest.rejected.update(answered.rejected)
         rest.missing = answered.missing
 
-        if uncovered := sorted(rest.made.uncovered(answered.rejected)):
-            rest.parts.append(uncovered)
+        if freed := rest.made.next(part, again=answered.again, rejected=answered.rejected):
+            rest.parts.append(freed)
 
         if answered.blocked:
             raise FatalError(f"{self.connection.where} refuses documents: {answered.blocked}")

@@ -4,17 +4,28 @@ from __future__ import annotations
 
 import asyncio
 import random
-from functools import lru_cache
 from typing import TYPE_CHECKING, ClassVar
 
-from streamhouse_connect import Batching, FatalError, Guarantee, Problem, RejectedRecords, RetriableError, Sink
+import attrs
+
+from streamhouse_connect import (
+    Batching,
+    ConfigError,
+    FatalError,
+    Guarantee,
+    Problem,
+    RejectedRecords,
+    RetriableError,
+    Sink,
+)
 from streamhouse_elasticsearch_sink._answers import Conflicts
-from streamhouse_elasticsearch_sink._bulk import documents
+from streamhouse_elasticsearch_sink._bulk import documents, fixed_name
 from streamhouse_elasticsearch_sink._config import ElasticsearchConfig
-from streamhouse_elasticsearch_sink._ids import JsonField
-from streamhouse_elasticsearch_sink._indexes import IndexTemplate
+from streamhouse_elasticsearch_sink._guarantees import guarantee_of
+from streamhouse_elasticsearch_sink._index_templates import apply_template, template_body, template_name
 from streamhouse_elasticsearch_sink._limit import Limit
 from streamhouse_elasticsearch_sink._sending import Rest, Sender
+from streamhouse_elasticsearch_sink._versions import OffsetVersion, agreed, known_topics
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
@@ -49,8 +60,9 @@ class ElasticsearchSink(Sink[ElasticsearchConfig]):
         uniform: Callable[[float, float], float] = random.uniform,
     ) -> None:
         super().__init__(config)
-        self._field = JsonField(config.document_id) if config.document_id else None
-        self._index = lru_cache(IndexTemplate(config.index_name).index)
+        self._recipe = config.recipe(epoch=0)
+        self._by_offset = config.versions_by_offset
+        self._shared: frozenset[tuple[str, str]] = frozenset()
         self._sleep = sleep
         self._uniform = uniform
         self._context: SinkContext
@@ -58,45 +70,58 @@ class ElasticsearchSink(Sink[ElasticsearchConfig]):
         self._limit: Limit | None = None
         self._sender: Sender
         self._rests: dict[int, tuple[Batch, Rest]] = {}
-        # Batches on their way at once may arrive in another order, which only differs if they share an id.
-        self.in_flight = 1 if self._field else config.max_in_flight
+        self.null_values = "write" if config.delete_enabled else config.null_values
+        # Batches on their way at once may arrive in another order.
+        self.in_flight = 1 if self._recipe.is_ordered and not self._by_offset else config.max_in_flight
 
     @classmethod
     def guarantee(cls, config: ElasticsearchConfig) -> Guarantee:
-        """Say effectively once: ids are functions of the records."""
-        if config.document_id:
-            return Guarantee(
-                "effectively-once",
-                f"a document's _id is its field {config.document_id}, so a record written again replaces itself; "
-                "while records are repeated after a crash, an older version of a document may show for a moment",
-            )
-
-        return Guarantee(
-            "effectively-once",
-            "a document's _id is topic+partition+offset, so a record written again replaces itself; "
-            "a topic that is deleted and made again replaces the documents of the old one",
-        )
+        """Say what ids and versions are worth; see `Sink.guarantee`."""
+        return guarantee_of(config)
 
     async def check(self) -> Sequence[Problem]:
         """Connect, and greet the server; see `Sink.check`."""
         try:
+            template_body(self.config, self._recipe.index.pattern)
             await self._connect()
+        except ConfigError as error:
+            return error.problems
         except (FatalError, RetriableError) as error:
             return [Problem("connection.url", str(error))]
 
         return ()
 
     async def open(self, context: SinkContext) -> None:
-        """Connect; see `Sink.open`."""
+        """Connect, and make the index template if there is to be one; see `Sink.open`."""
         self._context = context
+        self._recipe = self.config.recipe(epoch=context.epoch)
 
-        for topic in context.topic_ids:
-            self._checked_index(topic)
+        if self._by_offset:
+            self._decide(await known_topics(context))
 
         connection = await self._connect()
+        await self._apply_template(connection)
         self._limit = Limit(self.in_flight, changed=self._count_limit)
         self._count_limit(self._limit.current)
-        self._sender = Sender(connection, self._limit, Conflicts.REJECTED, context.count, self._sleep, self._uniform)
+        self._sender = Sender(connection, self._limit, self._conflicts(), context.count, self._sleep, self._uniform)
+
+    async def resume(self, partitions: Collection[TopicPartition]) -> Mapping[TopicPartition, int]:
+        """Look at the topics' indexes, and agree with other tasks on versions; see `Sink.resume`."""
+        if self._recipe.index.is_fixed:
+            for tp in partitions:
+                fixed_name(self._recipe, tp)
+
+        self._warn_of_shared_indexes()
+
+        if self._by_offset:
+            claims = await agreed(self._context, self.config.acknowledged_partitions)
+
+            if clash := next(self._recipe.index.shared(claims), None):
+                raise FatalError(self._uncomparable(clash))
+
+            self._recipe = attrs.evolve(self._recipe, version=OffsetVersion(self._context.epoch, claims))
+
+        return {}
 
     async def write(self, batch: Batch) -> None:
         """Write the batch; see `Sink.write`."""
@@ -133,7 +158,7 @@ class ElasticsearchSink(Sink[ElasticsearchConfig]):
     async def _connect(self) -> Connection:
         from streamhouse_elasticsearch_sink._connection import Connection  # noqa: PLC0415 - slow to import
 
-        self._connection = Connection(self.config, query={})
+        self._connection = Connection(self.config, query=self.config.query)
         await self._connection.verify()
         return self._connection
 
@@ -148,7 +173,7 @@ class ElasticsearchSink(Sink[ElasticsearchConfig]):
         if kept:
             return kept[1]
 
-        return Rest.of(documents(batch, index=self._checked_index, field=self._field, epoch=self._context.epoch))
+        return Rest.of(documents(batch, self._recipe))
 
     def _keep(self, batch: Batch, rest: Rest) -> None:
         self._rests[id(batch)] = (batch, rest)
@@ -157,8 +182,53 @@ class ElasticsearchSink(Sink[ElasticsearchConfig]):
         while len(self._rests) > self.in_flight:
             del self._rests[next(iter(self._rests))]
 
-    def _checked_index(self, topic: str) -> str:
+    def _conflicts(self) -> Conflicts:
+        if self.config.method == "update":
+            return Conflicts.AGAIN
+
+        is_versioned = self._by_offset or self._recipe.version is not None
+        return Conflicts.STALE if is_versioned or self.config.method == "create" else Conflicts.REJECTED
+
+    async def _apply_template(self, connection: Connection) -> None:
         try:
-            return self._index(topic)
-        except ValueError as error:
+            body = template_body(self.config, self._recipe.index.pattern)
+        except ConfigError as error:
             raise FatalError(str(error)) from None
+
+        name = template_name(self._context.connector)
+
+        if body and await apply_template(connection.ask, name, body):
+            self._context.log.info("index_template_made name=%s", name)
+
+    def _decide(self, topics: Collection[str]) -> None:
+        """Do without versions where offsets of several topics would be compared, unless they are asked for."""
+        clash = next(self._recipe.index.shared(topics), None)
+
+        if clash is None:
+            return
+
+        if self.config.version_source:
+            raise FatalError(self._uncomparable(clash))
+
+        self._by_offset = False
+        self.in_flight = 1
+        self.weakened = self._uncomparable(clash)
+
+    def _uncomparable(self, topics: tuple[str, str]) -> str:
+        return (
+            f"documents are not versioned by offset where topics share an index, as {topics[0]} and {topics[1]} may with "
+            f"index.name={self.config.index_name}; put {{topic}} into it, or choose version.source=timestamp, field:NAME or none"
+        )
+
+    def _warn_of_shared_indexes(self) -> None:
+        index = self._recipe.index
+
+        if not (index.names_topics or self.config.document_id):
+            return
+
+        shared = frozenset(index.shared(self._context.topic_ids))
+
+        for one, other in sorted(shared - self._shared):
+            self._context.log.warning("topics_share_index topics=%s,%s index.name=%s", one, other, index.text)
+
+        self._shared |= shared

@@ -1,0 +1,168 @@
+"""External versions of documents: Elasticsearch refuses one that is older than the one that it has.
+
+Versions by offset compare records of one partition. They begin anew, above all earlier ones, where offsets do: when they were
+reset (the epoch), when a topic was made again, and when partitions were added, which moves keys to other partitions.
+
+    version = (epoch + generation of the topic) << 48 | offset
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, Protocol
+
+import attrs
+import msgspec
+
+from streamhouse_connect import NO_TIMESTAMP, ConflictError, FatalError
+from streamhouse_elasticsearch_sink._fields import JsonField
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from streamhouse_connect import SinkContext, TopicPartition
+    from streamhouse_elasticsearch_sink._templates import Rows
+
+__all__ = [
+    "Claim",
+    "FieldVersion",
+    "OffsetVersion",
+    "TimestampVersion",
+    "Version",
+    "agreed",
+    "known_topics",
+    "next_claim",
+]
+
+OFFSET_BITS: Final = 48
+_MAX: Final = (1 << 63) - 1
+_KEY: Final = "elasticsearch.versions"
+
+
+class Version(Protocol):
+    """Gives records their documents' versions."""
+
+    def of(self, rows: Rows, tp: TopicPartition, at: int) -> int:
+        """Return the version of the record at the index `at`.
+
+        :raises ValueError: with the reason why it has none.
+        """
+
+
+class Claim(msgspec.Struct, frozen=True):
+    """What documents of a topic are versioned by."""
+
+    topic_id: str
+    partitions: int
+    generation: int = 0
+
+
+@attrs.frozen
+class OffsetVersion:
+    """Versions by offset."""
+
+    epoch: int
+    claims: Mapping[str, Claim]
+
+    def of(self, rows: Rows, tp: TopicPartition, at: int) -> int:
+        return (self.epoch + self.claims[tp.topic].generation) << OFFSET_BITS | rows.offsets[at]
+
+
+@attrs.frozen
+class TimestampVersion:
+    """Versions by the records' time."""
+
+    def of(self, rows: Rows, tp: TopicPartition, at: int) -> int:  # noqa: ARG002 - as all versions
+        timestamp = rows.timestamps[at]
+
+        if timestamp < 0:
+            unknown = timestamp == NO_TIMESTAMP
+            raise ValueError(
+                "version.source=timestamp, but the record has no timestamp"
+                if unknown
+                else f"version.source=timestamp, but the record's is {timestamp}, before 1970"
+            )
+
+        return timestamp
+
+
+@attrs.frozen
+class FieldVersion:
+    """Versions by an integer of the value."""
+
+    field: JsonField
+
+    def of(self, rows: Rows, tp: TopicPartition, at: int) -> int:  # noqa: ARG002 - as all versions
+        value = rows.values[at]
+        raw = None if value is None else self.field.raw(value)
+
+        if raw is None:
+            raise ValueError(f"version.source field {self.field.path} is missing or null")
+
+        digits = raw.strip(b'"')
+
+        if not digits.isdigit() or len(digits) > len(str(_MAX)) or int(digits) > _MAX:
+            raise ValueError(f"version.source field {self.field.path} is no integer from 0 to {_MAX}")
+
+        return int(digits)
+
+
+def next_claim(topic: str, known: Claim | None, now: Claim, acknowledged: int | None) -> Claim:
+    """Return the claim that counts from now on for a topic as the broker has it `now`.
+
+    :raises FatalError: if partitions were added, and that was not acknowledged by their number.
+    """
+    if known is None:
+        return now
+
+    if known.topic_id != now.topic_id:
+        return msgspec.structs.replace(now, generation=known.generation + 1)
+
+    if now.partitions <= known.partitions:
+        return known
+
+    if acknowledged != now.partitions:
+        raise FatalError(
+            f"topic {topic} has {now.partitions} partitions, and had {known.partitions} when documents were first versioned by its offsets: "
+            "keys have moved to partitions where offsets are others, so that new records could be taken for old ones. Once all earlier "
+            f"records are written, set version.partitions={topic}:{now.partitions}; or choose version.source=timestamp"
+        )
+
+    return msgspec.structs.replace(now, generation=known.generation + 1)
+
+
+async def known_topics(context: SinkContext) -> Mapping[str, Claim]:
+    """Return what documents of the connector were versioned by so far."""
+    return (await _load(context))[0]
+
+
+async def agreed(context: SinkContext, acknowledged: Mapping[str, int]) -> Mapping[str, Claim]:
+    """Return the claims of the context's topics, and of all that the connector has read; keep what is new about them.
+
+    :raises FatalError: see `next_claim`.
+    """
+    while True:
+        known, version = await _load(context)
+        claims = dict(known)
+
+        for topic, topic_id in context.topic_ids.items():
+            now = Claim(topic_id, context.topic_partitions.get(topic, 0))
+            claims[topic] = next_claim(topic, known.get(topic), now, acknowledged.get(topic))
+
+        if claims == known:
+            return claims
+
+        try:
+            await context.state.put(_KEY, msgspec.json.encode(claims), expected=version)
+        except ConflictError:  # another task was first
+            continue
+
+        return claims
+
+
+async def _load(context: SinkContext) -> tuple[dict[str, Claim], int | None]:
+    found = await context.state.get(_KEY)
+
+    if found is None:
+        return {}, None
+
+    return msgspec.json.decode(found[0], type=dict[str, Claim]), found[1]

@@ -1,0 +1,115 @@
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from streamhouse_connect import FatalError, SinkContext
+from streamhouse_connect.testing import MemoryStateStore, make_batch, make_context
+from streamhouse_elasticsearch_sink._fields import JsonField
+from streamhouse_elasticsearch_sink._templates import Rows
+from streamhouse_elasticsearch_sink._versions import (
+    Claim,
+    FieldVersion,
+    TimestampVersion,
+    Version,
+    agreed,
+    known_topics,
+    next_claim,
+)
+
+
+def version(source: Version, value: bytes | None, *, timestamp: int = -1) -> int:
+    batch = make_batch([value], timestamps=[timestamp])
+    return source.of(Rows(batch, [value]), batch.spans[0].tp, 0)
+
+
+def test_versions_by_timestamp():
+    """The record's milliseconds; without them there is no version."""
+    assert version(TimestampVersion(), b"{}", timestamp=0) == 0
+    assert version(TimestampVersion(), None, timestamp=1_770_724_800_123) == 1_770_724_800_123
+
+    for timestamp, reason in ((-1, "no timestamp"), (-2, "before 1970")):
+        with pytest.raises(ValueError, match=reason):
+            version(TimestampVersion(), b"{}", timestamp=timestamp)
+
+
+@pytest.mark.parametrize(
+    ("value", "number"), [(b'{"v":0}', 0), (b'{"v":"42"}', 42), (b'{"v":9223372036854775807}', (1 << 63) - 1)]
+)
+def test_versions_by_field(value: bytes, number: int):
+    """Integers, also as text, up to what Elasticsearch can hold."""
+    assert version(FieldVersion(JsonField("v")), value) == number
+
+
+@pytest.mark.parametrize(
+    "value",
+    [b"{}", b'{"v":null}', b'{"v":-1}', b'{"v":1.5}', b'{"v":1e3}', b'{"v":true}', b'{"v":""}', b'{"v":{}}', b'{"v":"\\u0031"}',
+     b'{"v":9223372036854775808}', b'{"v":%b}' % (b"1" * 5000), '{"v":"\u0661"}'.encode(), None],
+)  # fmt: skip
+def test_what_is_no_version(value: bytes | None):
+    """The record is rejected."""
+    with pytest.raises(ValueError, match=r"version|v is"):
+        version(FieldVersion(JsonField("v")), value)
+
+
+def test_a_topic_that_stays_as_it_was():
+    """Its documents' versions go on; so they do where a broker forgets a partition for a moment."""
+    known = Claim("a", 6, 2)
+    assert next_claim("orders", None, Claim("a", 6), None) == Claim("a", 6)
+    assert next_claim("orders", known, Claim("a", 6), None) == known
+    assert next_claim("orders", known, Claim("a", 5), None) == known
+
+
+def test_a_topic_that_was_made_again():
+    """Its offsets begin anew, so its versions are above all earlier ones."""
+    assert next_claim("orders", Claim("a", 6, 2), Claim("b", 3), None) == Claim("b", 3, 3)
+
+
+@pytest.mark.parametrize("acknowledged", [None, 6, 8])
+def test_added_partitions_fail_until_they_are_acknowledged(acknowledged: int | None):
+    """By their present number, which the message tells."""
+    with pytest.raises(FatalError, match=r"has 12 partitions, and had 6 .*version.partitions=orders:12"):
+        next_claim("orders", Claim("a", 6), Claim("a", 12), acknowledged)
+
+
+def test_acknowledged_partitions():
+    """Versions go on above all earlier ones, since keys have moved to where offsets are lower."""
+    assert next_claim("orders", Claim("a", 6), Claim("a", 12), 12) == Claim("a", 12, 1)
+    assert next_claim("orders", Claim("a", 12, 1), Claim("a", 12), 12) == Claim("a", 12, 1)
+
+
+def context(state: MemoryStateStore, **partitions: int) -> SinkContext:
+    return make_context(state=state, topic_ids={t: f"{t}-id" for t in partitions}, topic_partitions=partitions)
+
+
+async def test_what_is_agreed_is_kept():
+    """A later run, or another task, finds it."""
+    state = MemoryStateStore()
+    assert await known_topics(context(state)) == {}
+    assert await agreed(context(state, orders=6), {}) == {"orders": Claim("orders-id", 6)}
+    assert await agreed(context(state, users=3), {}) == {"orders": Claim("orders-id", 6), "users": Claim("users-id", 3)}
+    assert sorted(await known_topics(context(state))) == ["orders", "users"]
+
+    with pytest.raises(FatalError, match="topic orders has 7 partitions"):
+        await agreed(context(state, orders=7), {"users": 7})
+
+    assert (await agreed(context(state, orders=7), {"orders": 7}))["orders"] == Claim("orders-id", 7, 1)
+    assert (await agreed(context(state, orders=7), {"orders": 7}))["orders"] == Claim("orders-id", 7, 1)
+
+
+class Slow(MemoryStateStore):
+    """Lets others in between reading and writing."""
+
+    async def get(self, key: str) -> tuple[bytes, int] | None:
+        found = await super().get(key)
+        await asyncio.sleep(0)
+        return found
+
+
+async def test_tasks_that_start_at_once_agree():
+    """What one has kept is read again by the other, before it adds its own."""
+    state = Slow()
+    topics = [f"t{number}" for number in range(5)]
+    await asyncio.gather(*(agreed(context(state, **{topic: 1}), {}) for topic in topics))
+    assert sorted(await known_topics(context(state))) == topics
