@@ -55,3 +55,17 @@ async def test_what_the_destination_holds_wins_and_is_committed(
         await worker.drained("c", timeout=5)
         assert [offset for _, offset, _ in destination.records] == written
         assert (await worker.get("c")).processed == len(written)
+
+
+async def test_a_sink_knows_how_many_partitions_its_topics_have() -> None:
+    """Before it resumes, and whether or not it is assigned all of them."""
+    broker = MemoryBroker()
+    await broker.open()
+    await broker.create_topic("orders", partitions=3)
+    await broker.append("orders", NewRecords(values=[b"0"]))
+    destination = Destination()
+
+    async with Worker(broker, registry=destination.registry()) as worker:
+        await worker.create(body())
+        await until(lambda: destination.records)
+        assert destination.contexts[0].topic_partitions == {"orders": 3}
