@@ -79,6 +79,16 @@ def test_another_destination_does_not_ask_for_the_sources_secrets() -> None:
     assert restore([Config], moved, STORED) == {**STORED, "x.url": "http://u:pw@there/", "x.secret": "neu"}
 
 
+def test_no_secret_goes_to_other_nodes_than_before() -> None:
+    """Several URLs have no one origin; all of them have to stay."""
+    stored = {**STORED, "x.url": "http://a:1,http://b:1"}
+    shown = {**SHOWN, "x.url": "http://a:1,http://b:1"}
+    assert restore([Config], shown, stored) == stored
+
+    with pytest.raises(ConfigError, match=r"x\.secret .* of x\.url changed"):
+        restore([Config], {**shown, "x.url": "http://a:1,http://thief:1"}, stored)
+
+
 def test_a_property_may_be_replaced_next_to_masked_ones() -> None:
     """A new password is no reason to give the key again."""
     changed = {f"{PREFIX}sasl.password": "neu"}

@@ -136,4 +136,9 @@ def _secret(fields: Fields, key: str, value: str) -> Secret | None:
 
 def _origin(raw: Mapping[str, object], key: str) -> object:
     value = raw.get(key)
-    return SecretUrl(str(value)).origin() if value not in (None, "") else None
+
+    if value in (None, ""):
+        return None
+
+    url = SecretUrl(str(value))
+    return url.origin() or url.masked()  # of what is not one URL, such as several, all of it has to stay
