@@ -19,7 +19,7 @@ from streamhouse_elasticsearch_sink._templates import Rows
 from streamhouse_elasticsearch_sink._values import ValueLines
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from streamhouse_connect import Batch, Span, TopicPartition
     from streamhouse_elasticsearch_sink._indexes import IndexTemplate
@@ -164,42 +164,33 @@ class _Writer:
 
     def _write(self, span: Span) -> None:
         recipe, rows, lines, tp = self._recipe, self._rows, self._sources.lines, span.tp
-        identify = self._id.literal
-        head = self._heads(tp)
+        identify, route = self._id.literal, recipe.routing and recipe.routing.literal
+        has_extra = recipe.version is not None or recipe.method == "update"
+        fixed = _head(fixed_name(recipe, tp)) if recipe.index.is_fixed else None
+        entry = b'{"%b":%%b%%b}}\n%%b\n' % recipe.method.encode()
+        rejected, known, append = self._rejected, self._known, self._entries.append
 
         for at in range(span.start, span.stop):
-            if at in self._rejected:
+            if at in rejected:
                 continue
 
             line = lines[at]
 
             try:
-                target = head(at) + identify(rows, tp, at)
+                target = (fixed or _head(recipe.index.name(rows, tp, at))) + identify(rows, tp, at)
 
-                if recipe.routing:
-                    target += b',"routing":' + recipe.routing.literal(rows, tp, at)
+                if route:
+                    target += b',"routing":' + route(rows, tp, at)
 
-                extra = self._extra(tp, at, line) if recipe.version or recipe.method == "update" else b""
+                extra = self._extra(tp, at, line) if has_extra else b""
             except ValueError as error:
-                self._rejected[at] = str(error)
+                rejected[at] = str(error)
                 continue
 
-            if self._known.setdefault(target, at) != at:
-                self._same.setdefault(target, [self._known[target]]).append(at)
+            if known.setdefault(target, at) != at:
+                self._same.setdefault(target, [known[target]]).append(at)
 
-            if line is None:
-                self._entries.append(b'{"delete":%b%b}}\n' % (target, extra))
-            else:
-                self._entries.append(b'{"%b":%b%b}}\n%b\n' % (recipe.method.encode(), target, extra, line))
-
-    def _heads(self, tp: TopicPartition) -> Callable[[int], bytes]:
-        """Return what gives the beginning of a record's action, up to its id."""
-        if self._recipe.index.is_fixed:
-            head = _head(fixed_name(self._recipe, tp))
-            return lambda _: head
-
-        name, rows = self._recipe.index.name, self._rows
-        return lambda at: _head(name(rows, tp, at))
+            append(b'{"delete":%b%b}}\n' % (target, extra) if line is None else entry % (target, extra, line))
 
     def _extra(self, tp: TopicPartition, at: int, line: bytes | None) -> bytes:
         if self._recipe.version:
