@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from typing import Any, cast
 
 import attrs
@@ -59,14 +59,25 @@ class Opened:
         await self.sink.write(batch(*records, first_offset=self.at))
         self.at += len(records)
 
+    async def write_keyed(self, *records: tuple[object, object], timestamps: Sequence[int] | None = None) -> None:
+        """Write records of a key and a value; a value of None is a tombstone, a key of None is none."""
+        keys = [None if key is None else encoded(key) for key, _ in records]
+        values = [None if value is None else encoded(value) for _, value in records]
+        await self.sink.write(make_batch(values, keys=keys, timestamps=timestamps, first_offset=self.at))
+        self.at += len(records)
+
 
 OpenSink = Callable[..., Awaitable[Opened]]
 
 
 def batch(*records: object, first_offset: int = 0) -> Batch:
     """Make a batch of records: bytes as they are, anything else as JSON."""
-    values = [record if isinstance(record, bytes) else json.dumps(record).encode() for record in records]
-    return make_batch(values, first_offset=first_offset)
+    return make_batch([encoded(record) for record in records], first_offset=first_offset)
+
+
+def encoded(value: object) -> bytes:
+    """Bytes as they are, anything else as JSON."""
+    return value if isinstance(value, bytes) else json.dumps(value).encode()
 
 
 @pytest.fixture(params=[16, 18])
@@ -142,6 +153,7 @@ async def open_sink(postgres: Database) -> AsyncIterator[OpenSink]:
         timeout_ms: int = 60_000,
         uid: str | None = None,
         epoch: int = 0,
+        **options: Any,
     ) -> Opened:
         config = PostgresConfig(
             url=SecretUrl(url or postgres.url),
@@ -150,6 +162,7 @@ async def open_sink(postgres: Database) -> AsyncIterator[OpenSink]:
             pk_fields=key,
             offsets_storage=offsets,
             write_timeout_ms=timeout_ms,
+            **options,
         )
         assert not list(config.problems())
         counts: Counter[str] = Counter()

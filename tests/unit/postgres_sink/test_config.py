@@ -18,6 +18,7 @@ def test_the_documented_defaults():
     config = PostgresConfig(url=URL, table_name="orders")
     assert (config.insert_mode, config.pk_fields, config.value_format) == ("upsert", (), "json")
     assert config.offsets_storage == "target"
+    assert (config.pk_mode, config.delete_enabled, config.null_values) == ("record_value", False, "ignore")
     assert PostgresSink.defaults["batch.size"] == 500
     assert PostgresSink.defaults["batch.interval_ms"] == 1000
 
@@ -32,7 +33,7 @@ def test_an_upsert_needs_a_key():
     """An insert does not, and is not hurt by one."""
     assert "is required for insert.mode upsert" in problems(pk_fields=())[0]
     assert not problems(insert_mode="insert", pk_fields=())
-    assert PostgresConfig(url=URL, table_name="t", insert_mode="insert", pk_fields=("id",)).key == ()
+    assert PostgresConfig(url=URL, table_name="t", insert_mode="insert", pk_fields=("id",)).mode.key == ()
 
 
 @pytest.mark.parametrize(
@@ -60,6 +61,9 @@ def test_the_password_is_not_shown():
         ("target", "insert", "exactly-once"),
         ("broker", "upsert", "effectively-once"),
         ("broker", "insert", "at-least-once"),
+        ("broker", "update", "effectively-once"),
+        ("broker", "insert_ignore", "effectively-once"),
+        ("target", "insert_ignore", "exactly-once"),
     ],
 )
 def test_the_guarantee_depends_on_where_the_offsets_are_and_on_the_mode(offsets: str, mode: str, level: str):
@@ -74,3 +78,65 @@ def test_the_guarantee_depends_on_where_the_offsets_are_and_on_the_mode(offsets:
     guarantee = PostgresSink.guarantee(config)
     assert guarantee.level == level
     assert guarantee.reason
+
+
+def test_ignoring_without_a_key_leaves_the_guarantee_to_the_table():
+    """Its unique indexes may be none."""
+    config = PostgresConfig(url=URL, table_name="t", insert_mode="insert_ignore", offsets_storage="broker")
+    assert PostgresSink.guarantee(config).level == "at-least-once"
+
+
+@pytest.mark.parametrize(
+    ("options", "problem"),
+    [
+        ({"insert_mode": "update", "pk_fields": ()}, "pk.fields is required for insert.mode update"),
+        (
+            {"insert_mode": "insert", "pk_mode": "record_key", "pk_fields": ()},
+            "pk.fields is required for pk.mode record_key",
+        ),
+        ({"pk_mode": "kafka"}, "pk.fields takes three columns"),
+        ({"delete_enabled": True}, "delete.enabled needs pk.mode=record_key"),
+        (
+            {"delete_enabled": True, "pk_mode": "record_key", "insert_mode": "insert"},
+            "delete.enabled needs insert.mode=upsert",
+        ),
+        ({"delete_soft_column": "gone"}, "delete.soft.column needs delete.enabled=true"),
+        (
+            {"delete_enabled": True, "pk_mode": "record_key", "delete_soft_column": "id"},
+            "delete.soft.column id has another use",
+        ),
+        (
+            {"delete_enabled": True, "pk_mode": "record_key", "delete_soft_column": "\x00"},
+            "delete.soft.column holds a NUL",
+        ),
+        ({"guard_column": "id"}, "upsert.guard.column id is in the key"),
+        ({"guard_column": "x" * 64}, "upsert.guard.column holds a name of 64 bytes"),
+        ({"guard_column": "at", "insert_mode": "insert"}, "upsert.guard.column needs insert.mode upsert or update"),
+        (
+            {"skip_unchanged": True, "insert_mode": "insert_ignore"},
+            "upsert.skip_unchanged needs insert.mode upsert or update",
+        ),
+    ],
+)
+def test_options_that_do_not_go_together_are_problems(options: dict[str, object], problem: str):
+    """One each, with the option to change."""
+    (found,) = problems(**options)
+    assert found.startswith(problem)
+
+
+def test_the_key_of_a_position_has_columns_by_default():
+    """Those that other sinks use; three others may be named."""
+    assert not problems(pk_mode="kafka", pk_fields=())
+    config = PostgresConfig(url=URL, table_name="t", pk_mode="kafka")
+    assert config.mode.key == ("__connect_topic", "__connect_partition", "__connect_offset")
+    assert not problems(pk_mode="kafka", pk_fields=("t", "p", "o"))
+
+
+@pytest.mark.parametrize(
+    ("options", "null_values"),
+    [({}, "ignore"), ({"null_values": "fail"}, "fail"), ({"delete_enabled": True, "null_values": "fail"}, "write")],
+)
+def test_tombstones_reach_the_sink_only_to_delete(options: dict[str, object], null_values: str):
+    """Else the runtime deals with them."""
+    config = PostgresConfig(url=URL, table_name="t", pk_mode="record_key", pk_fields=("id",), **options)  # type: ignore[arg-type]  # of several types
+    assert PostgresSink(config).null_values == null_values

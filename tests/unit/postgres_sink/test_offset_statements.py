@@ -34,6 +34,7 @@ def table(*columns: str, kind: str = "table", key: tuple[str, ...] = ("uid", "to
         lacking=(),
         has_row_security=False,
         can_stage=True,
+        can_delete=True,
     )
 
 

@@ -18,5 +18,5 @@ def test_its_options_are_described_with_their_defaults():
     assert options["connection.url"].required
     assert options["connection.url"].secret
     assert options["table.name"].required
-    assert options["insert.mode"].choices == ("upsert", "insert")
+    assert options["insert.mode"].choices == ("upsert", "insert", "insert_ignore", "update")
     assert [options[f"batch.{name}"].default for name in ("size", "interval_ms")] == [500, 1000]

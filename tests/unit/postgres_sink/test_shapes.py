@@ -58,7 +58,10 @@ def test_fields_without_a_column_are_counted():
 def test_records_without_their_key_are_rejected():
     """All of them."""
     plan = Shapes(COLUMNS, key=["id", "a"], update=True).plan(decode([b'{"id":1}', b'{"id":1,"a":1}', b"{}"]).records)
-    assert plan.rejected == {0: "lacks the key field a (pk.fields)", 2: "lacks the key field id, a (pk.fields)"}
+    assert {index: reason.partition(" which")[0] for index, reason in plan.rejected.items()} == {
+        0: "lacks the field a,",
+        2: "lacks the field id, a,",
+    }
 
 
 def test_ever_new_fields_do_not_fill_the_memory():

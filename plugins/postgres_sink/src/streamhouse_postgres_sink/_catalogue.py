@@ -11,13 +11,16 @@ import attrs
 from psycopg import sql
 
 from streamhouse_connect import FatalError
+from streamhouse_postgres_sink._deletes import mark_of
 from streamhouse_postgres_sink._names import TableName
 from streamhouse_postgres_sink._types import Column, Kind
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
     from psycopg import AsyncConnection
+
+    from streamhouse_postgres_sink._modes import Mode
 
 __all__ = ["Table", "check", "find_table", "read_table"]
 
@@ -25,7 +28,7 @@ __all__ = ["Table", "check", "find_table", "read_table"]
 _TABLE: Final = """
 SELECT c.oid, n.nspname::text, c.relname::text, c.relkind::text, row_security_active(c.oid),
        ARRAY(SELECT p FROM unnest(ARRAY['INSERT', 'UPDATE', 'SELECT']) p WHERE NOT has_any_column_privilege(c.oid, p)),
-       has_database_privilege(current_database(), 'TEMP')
+       has_database_privilege(current_database(), 'TEMP'), has_table_privilege(c.oid, 'DELETE')
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE c.oid = to_regclass(%s)
 """
@@ -75,6 +78,7 @@ class Table:
     has_row_security: bool
     can_stage: bool
     """The user may create temporary tables."""
+    can_delete: bool
 
     @property
     def is_copyable(self) -> bool:
@@ -89,7 +93,7 @@ async def find_table(connection: AsyncConnection, name: TableName) -> Table | No
     if row is None:
         return None
 
-    oid, schema, relation, kind, secured, lacking, can_stage = row
+    oid, schema, relation, kind, secured, lacking, can_stage, can_delete = row
     columns = await (await connection.execute(_COLUMNS, [oid])).fetchall()
     unique = await (await connection.execute(_UNIQUE, [oid])).fetchall()
     return Table(
@@ -111,6 +115,7 @@ async def find_table(connection: AsyncConnection, name: TableName) -> Table | No
         lacking=tuple(lacking),
         has_row_security=secured,
         can_stage=can_stage,
+        can_delete=can_delete,
     )
 
 
@@ -130,35 +135,46 @@ async def read_table(connection: AsyncConnection, name: TableName) -> Table:
     return found
 
 
-def check(table: Table, *, key: Sequence[str]) -> None:
-    """Verify that rows can be written; `key` is empty where they are only inserted.
+def check(table: Table, *, mode: Mode) -> None:
+    """Verify that rows can be written in this mode.
 
     :raises FatalError: naming everything that is wrong.
     """
-    if troubles := list(_troubles(table, key)):
+    if troubles := list(_troubles(table, mode)):
         raise FatalError("; ".join(troubles))
 
 
-def _troubles(table: Table, key: Sequence[str]) -> Iterator[str]:
-    needed = {"INSERT", "UPDATE", "SELECT"} if key else {"INSERT"}
+def _troubles(table: Table, mode: Mode) -> Iterator[str]:
+    lacking = (*table.lacking, *(() if table.can_delete else ("DELETE",)))
 
-    if missing := [privilege for privilege in table.lacking if privilege in needed]:
+    if missing := [privilege for privilege in mode.privileges if privilege in lacking]:
         yield f"the user lacks privileges: GRANT {', '.join(missing)} ON {table.name} TO the user of connection.url"
 
-    if (key or not table.is_copyable) and not table.can_stage:
+    if (mode.is_staged or not table.is_copyable) and not table.can_stage:
         yield "the user lacks the privilege TEMP: GRANT TEMP ON DATABASE … TO the user of connection.url"
 
     columns = {column.name: column for column in table.columns}
 
-    if absent := [name for name in key if name not in columns]:
-        yield f"{table.name} has no column {', '.join(absent)}; correct pk.fields"
-        return
+    for option, names in mode.columns.items():
+        if absent := [name for name in names if name not in columns]:
+            yield f"{table.name} has no column {', '.join(absent)}; correct {option}"
 
-    if generated := [name for name in key if not columns[name].is_writable]:
-        yield f"column {', '.join(generated)} of {table.name} is GENERATED ALWAYS and can't be a key; correct pk.fields"
+        if generated := [name for name in names if name in columns and not columns[name].is_writable]:
+            yield f"column {', '.join(generated)} of {table.name} is GENERATED ALWAYS and can't be written; correct {option}"
 
-    if key and table.kind != "view" and frozenset(key) not in table.unique:
-        listed = sql.SQL(", ").join(map(sql.Identifier, key)).as_string(None)
+    if mode.soft_column and (soft := columns.get(mode.soft_column)) and mark_of(soft) is None:
+        yield (
+            f"column {soft.name} of {table.name} is of type {soft.type}, and can't say whether a row is deleted; name one of "
+            "type boolean, timestamp or timestamptz as delete.soft.column"
+        )
+
+    if (
+        mode.needs_index
+        and columns.keys() >= set(mode.key)
+        and table.kind != "view"
+        and frozenset(mode.key) not in table.unique
+    ):
+        listed = sql.SQL(", ").join(map(sql.Identifier, mode.key)).as_string(None)
         yield (
             f"{table.name} has no unique index on exactly {listed}: CREATE UNIQUE INDEX ON {table.name} ({listed}), "
             "or correct pk.fields"

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 import attrs
 
 from streamhouse_connect import Problem, SecretUrl, option
+from streamhouse_postgres_sink._modes import InsertMode, Mode
 from streamhouse_postgres_sink._names import InvalidName, TableName, parse_table_name, trouble_with
 from streamhouse_postgres_sink._url import troubles_with
 
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 __all__ = ["PostgresConfig"]
+
+_KAFKA_COLUMNS: Final = ("__connect_topic", "__connect_partition", "__connect_offset")
 
 
 @attrs.frozen(kw_only=True)
@@ -29,16 +32,55 @@ class PostgresConfig:
         "lower case. Columns are filled from the fields of the same name; a field that is missing takes the column's "
         "default.",
     )
-    insert_mode: Literal["upsert", "insert"] = option(
+    # How records become rows
+    insert_mode: InsertMode = option(
         "insert.mode",
         default="upsert",
-        doc="upsert: a row whose key exists is updated, in the columns that the record has. insert: rows are added.",
+        doc="upsert: a row whose key exists is updated, in the columns that the record has. insert: rows are added. "
+        "insert_ignore: rows are added unless their key exists. update: only rows whose key exists are written.",
+    )
+    pk_mode: Literal["record_value", "record_key", "kafka"] = option(
+        "pk.mode",
+        default="record_value",
+        doc="Where the key is. record_value: in fields of the value. record_key: in fields of the record's key, a JSON object, "
+        "or in the key itself if there is one field. kafka: it is the record's topic, partition and offset.",
     )
     pk_fields: tuple[str, ...] = option(
         "pk.fields",
         default=(),
-        doc="The fields that are the key, separated by commas; required for upsert. The table needs a unique index on them.",
+        doc="The columns of the key, separated by commas; required for upsert and update. Upsert needs a unique index on them. "
+        "With pk.mode=kafka three columns, by default __connect_topic, __connect_partition and __connect_offset.",
     )
+    delete_enabled: bool = option(
+        "delete.enabled",
+        default=False,
+        doc="A tombstone, a record without a value, deletes the row with its key; needs pk.mode=record_key and "
+        "insert.mode=upsert.",
+    )
+    delete_soft_column: str | None = option(
+        "delete.soft.column",
+        default=None,
+        doc="A column that a tombstone sets instead of deleting the row: a boolean to true, a timestamp to the tombstone's. A "
+        "record with a value sets it to false, or to null.",
+    )
+    null_values: Literal["ignore", "dead-letter", "fail"] = option(
+        "null.values",
+        default="ignore",
+        doc="What becomes of a tombstone if it does not delete: it is passed over and counted (ignore), made a dead letter whatever "
+        "errors.tolerance is (dead-letter), or stops the connector (fail).",
+    )
+    guard_column: str | None = option(
+        "upsert.guard.column",
+        default=None,
+        doc="A column such as updated_at, of which every record has a value: a row is not updated by a record whose value is "
+        "less. Null is less than all others.",
+    )
+    skip_unchanged: bool = option(
+        "upsert.skip_unchanged",
+        default=False,
+        doc="Leave rows alone that have the very values of the record already, so that a replay makes no dead tuples.",
+    )
+
     offsets_storage: Literal["target", "broker"] = option(
         "offsets.storage",
         default="target",
@@ -66,9 +108,25 @@ class PostgresConfig:
         return self.offsets_storage == "target"
 
     @property
-    def key(self) -> tuple[str, ...]:
-        """The columns of the key; none where rows are only inserted."""
-        return self.pk_fields if self.insert_mode == "upsert" else ()
+    def key_columns(self) -> tuple[str, ...]:
+        """The columns that the key of a record goes to."""
+        return self.pk_fields or (_KAFKA_COLUMNS if self.pk_mode == "kafka" else ())
+
+    @property
+    def mode(self) -> Mode:
+        """How records become rows."""
+        key = () if self.insert_mode == "insert" else self.key_columns
+        added = () if self.pk_mode == "record_value" else self.key_columns
+
+        return Mode(
+            insert=self.insert_mode,
+            key=key,
+            key_fields=key or added,
+            guard=self.guard_column,
+            skip_unchanged=self.skip_unchanged,
+            deletes=self.delete_enabled,
+            soft_column=self.delete_soft_column,
+        )
 
     def problems(self) -> Iterator[Problem]:
         """Yield what is wrong beyond the type of single options."""
@@ -80,8 +138,20 @@ class PostgresConfig:
         except InvalidName as error:
             yield from (Problem("table.name", reason) for reason in error.reasons)
 
-        if self.insert_mode == "upsert" and not self.pk_fields:
-            yield Problem("pk.fields", "is required for insert.mode upsert: name the fields that are the key")
+        yield from self._key_problems()
+        yield from self._delete_problems()
+        yield from self._update_problems()
+
+    def _key_problems(self) -> Iterator[Problem]:
+        if self.mode.updates and not self.key_columns:
+            yield Problem(
+                "pk.fields", f"is required for insert.mode {self.insert_mode}: name the fields that are the key"
+            )
+        elif self.pk_mode == "record_key" and not self.pk_fields:
+            yield Problem("pk.fields", "is required for pk.mode record_key: name the columns that the key goes to")
+
+        if self.pk_mode == "kafka" and len(self.key_columns) != len(_KAFKA_COLUMNS):
+            yield Problem("pk.fields", f"takes three columns for pk.mode kafka, as in {','.join(_KAFKA_COLUMNS)}")
 
         for name in dict.fromkeys(self.pk_fields):
             if reason := trouble_with(name):
@@ -89,3 +159,38 @@ class PostgresConfig:
 
             if self.pk_fields.count(name) > 1:
                 yield Problem("pk.fields", f"names {name} twice")
+
+    def _delete_problems(self) -> Iterator[Problem]:
+        if self.delete_enabled and self.pk_mode != "record_key":
+            yield Problem("delete.enabled", "needs pk.mode=record_key: a tombstone has nothing but its key")
+
+        if self.delete_enabled and self.insert_mode != "upsert":
+            yield Problem("delete.enabled", "needs insert.mode=upsert")
+
+        if self.delete_soft_column is None:
+            return
+
+        if not self.delete_enabled:
+            yield Problem("delete.soft.column", "needs delete.enabled=true")
+
+        if reason := trouble_with(self.delete_soft_column):
+            yield Problem("delete.soft.column", reason)
+
+        if self.delete_soft_column in (*self.key_columns, self.guard_column):
+            yield Problem("delete.soft.column", f"{self.delete_soft_column} has another use: name a column of its own")
+
+    def _update_problems(self) -> Iterator[Problem]:
+        if self.skip_unchanged and not self.mode.updates:
+            yield Problem("upsert.skip_unchanged", f"needs insert.mode upsert or update, not {self.insert_mode}")
+
+        if self.guard_column is None:
+            return
+
+        if not self.mode.updates:
+            yield Problem("upsert.guard.column", f"needs insert.mode upsert or update, not {self.insert_mode}")
+
+        if reason := trouble_with(self.guard_column):
+            yield Problem("upsert.guard.column", reason)
+
+        if self.guard_column in self.key_columns:
+            yield Problem("upsert.guard.column", f"{self.guard_column} is in the key, and so never another")

@@ -9,13 +9,16 @@ from typing import TYPE_CHECKING, Final
 
 import attrs
 
+from streamhouse_postgres_sink._shapes import Plan
+from streamhouse_postgres_sink._statements import TOMBSTONE
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from streamhouse_postgres_sink._rows import Decoded, Lines
-    from streamhouse_postgres_sink._shapes import Group
+    from streamhouse_postgres_sink._shapes import Group, Shapes
 
-__all__ = ["Load", "tails"]
+__all__ = ["Load", "planned", "tails"]
 
 _CHUNK: Final = 500
 
@@ -49,9 +52,26 @@ class Load:
         return {index: why for _, rejected in self.chunks() for index, why in rejected.items()}
 
 
-def tails(groups: Sequence[Group], *, first: int = 0, shapes: Sequence[tuple[str, ...]]) -> list[bytes]:
-    """Return what ends the lines of a stage: each record's number, and the number of its shape in `shapes`."""
-    numbers = [0] * sum(len(group.indexes) for group in groups)
+def planned(shapes: Shapes, decoded: Decoded) -> Plan:
+    """Plan for the records that do not delete."""
+    if not decoded.tombstones:
+        return shapes.plan(decoded.records)
+
+    live = [index for index in range(len(decoded.records)) if index not in decoded.tombstones]
+    plan = shapes.plan([decoded.records[index] for index in live])
+    return Plan(
+        tuple(attrs.evolve(group, indexes=[live[at] for at in group.indexes]) for group in plan.groups),
+        plan.unknown,
+        {live[at]: why for at, why in plan.rejected.items()},
+    )
+
+
+def tails(groups: Sequence[Group], *, count: int, first: int = 0, shapes: Sequence[tuple[str, ...]]) -> list[bytes]:
+    """Return what ends the lines of a stage: each record's number, and the number of its shape in `shapes`.
+
+    Of `count` records those that are in no group are tombstones.
+    """
+    numbers = [TOMBSTONE] * count
 
     for group in groups:
         shape = shapes.index(group.names)

@@ -10,7 +10,7 @@ This module knows nothing of SQL or connections.
 
 from __future__ import annotations
 
-from operator import add, itemgetter
+from operator import add, itemgetter, or_
 from typing import TYPE_CHECKING, Final
 
 import attrs
@@ -19,11 +19,11 @@ import msgspec
 from streamhouse_postgres_sink._types import GUARD, Unstorable, converted, escaped, is_plain, literal, text_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from streamhouse_postgres_sink._types import Column
 
-__all__ = ["NULL", "Decoded", "Fields", "Lines", "decode"]
+__all__ = ["NULL", "Decoded", "Fields", "Lines", "decode", "holds_escapes"]
 
 Fields = dict[str, msgspec.Raw]
 """A record: the JSON text of each field."""
@@ -44,6 +44,16 @@ class Decoded:
     """The indexes of the records that hold escapes, or white space that COPY takes for its own."""
     rejected: dict[int, str]
     """Index → reason; if there is any, `records` does not matter."""
+    tombstones: Mapping[int, int] = attrs.field(factory=dict)
+    """Index → timestamp of the records that delete, which have the fields of their keys only."""
+
+    def joined_by(self, other: Decoded) -> Decoded:
+        """Add the fields of others, one to one, which count where both have one."""
+        if rejected := {**self.rejected, **other.rejected}:
+            return Decoded([], frozenset(), dict(sorted(rejected.items())))
+
+        records = list(map(or_, self.records, other.records))
+        return Decoded(records, self.escapes | other.escapes, {}, self.tombstones)
 
     def folded(self, runs: Sequence[Sequence[int]]) -> Decoded:
         """Make one record of each run of records: of the values of a field the last counts."""
@@ -77,10 +87,15 @@ def decode(values: Sequence[bytes | None]) -> Decoded:
 
     escapes = frozenset[int]()
 
-    if any(mark in joined for mark in _NOT_PLAIN):
-        escapes = frozenset(i for i, value in enumerate(values) if value and any(mark in value for mark in _NOT_PLAIN))
+    if holds_escapes(joined):
+        escapes = frozenset(i for i, value in enumerate(values) if value and holds_escapes(value))
 
     return Decoded(records, escapes, {})
+
+
+def holds_escapes(text: bytes) -> bool:
+    """Return whether a JSON text holds escapes, or white space that COPY takes for its own."""
+    return any(mark in text for mark in _NOT_PLAIN)
 
 
 class Lines:
@@ -152,7 +167,7 @@ def _plain(cell: bytes | msgspec.Raw) -> bytes | msgspec.Raw:
 
     raw = bytes(cell)
 
-    if not any(mark in raw for mark in _NOT_PLAIN):
+    if not holds_escapes(raw):
         return cell
 
     return literal(text_of(raw)) if raw.startswith(b'"') else escaped(raw)

@@ -11,6 +11,7 @@ decides what happens after a failure; this module knows nothing of retries.
 from __future__ import annotations
 
 import contextlib
+from collections import Counter
 from typing import TYPE_CHECKING
 
 import psycopg
@@ -18,18 +19,21 @@ import psycopg
 from streamhouse_connect import RejectedBatch, RejectedRecords
 from streamhouse_postgres_sink._catalogue import check, read_table
 from streamhouse_postgres_sink._connection import connect
+from streamhouse_postgres_sink._copying import send
+from streamhouse_postgres_sink._deletes import mark_of, marked
 from streamhouse_postgres_sink._errors import Meaning, culprit, meaning, reason, translate
 from streamhouse_postgres_sink._ledger import Ledger
-from streamhouse_postgres_sink._loads import Load, tails
+from streamhouse_postgres_sink._loads import Load, planned
 from streamhouse_postgres_sink._rows import Lines
 from streamhouse_postgres_sink._shapes import Shapes
-from streamhouse_postgres_sink._statements import STAGE, Statements
+from streamhouse_postgres_sink._staging import Staging
+from streamhouse_postgres_sink._statements import Statements
 from streamhouse_postgres_sink._url import place
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequence
 
-    from psycopg import AsyncConnection, sql
+    from psycopg import AsyncConnection
 
     from streamhouse_connect import DeliveryError, SinkContext, TopicPartition
     from streamhouse_postgres_sink._catalogue import Table
@@ -55,11 +59,13 @@ class Session:
     def __init__(self, connection: AsyncConnection, config: PostgresConfig, context: SinkContext) -> None:
         self._connection = connection
         self._config = config
+        self._mode = config.mode
         self._context = context
         self._place = place(config.url)
         self._table: Table
         self._shapes: Shapes
         self._statements: Statements
+        self._staging: Staging
         self._ledger: Ledger
 
     @classmethod
@@ -76,14 +82,13 @@ class Session:
 
         :raises FatalError: if the table is not there, or is not fit for this configuration.
         """
-        key = self._config.key
-
         with self._translated():
             self._table = await read_table(self._connection, self._config.table)
-            check(self._table, key=key)
+            check(self._table, mode=self._mode)
             writable = [column.name for column in self._table.columns if column.is_writable]
-            self._statements = Statements(self._table.name, columns=writable, key=key)
-            self._shapes = Shapes(self._table.columns, key=key, update=bool(key))
+            self._statements = Statements(self._table.name, columns=writable, mode=self._mode)
+            self._shapes = Shapes(self._table.columns, key=self._mode.required, update=self._mode.updates)
+            self._staging = Staging(self._connection, self._table, statements=self._statements, shapes=self._shapes)
             self._ledger = Ledger(self._connection, self._table.name.schema, self._context)
 
             if self._config.keeps_offsets:
@@ -123,8 +128,8 @@ class Session:
             async with self._transaction(moves):
                 pass
 
-    async def load(self, decoded: Decoded, moves: Sequence[Move]) -> int:
-        """Write all the records and move their offsets, or do nothing; return how many fields no column took.
+    async def load(self, decoded: Decoded, moves: Sequence[Move]) -> Counter[str]:
+        """Write all the records and move their offsets, or do nothing; return the events that are to be counted.
 
         :raises RejectedRecords: PostgreSQL refuses these.
         :raises RejectedBatch: it refuses one of them.
@@ -132,19 +137,21 @@ class Session:
         :raises Moved: some of it is there already.
         :raises StaleCatalogue: prepare again, and try again.
         """
-        plan = self._shapes.plan(decoded.records)
+        decoded = self._marked(decoded)
+        plan = planned(self._shapes, decoded)
 
         if plan.rejected:
             raise RejectedRecords(plan.rejected)
 
         with self._translated(count=len(decoded.records)):
             async with self._transaction(moves):
-                if self._is_staged and any(group.columns for group in plan.groups):
-                    await self._load_staged(decoded, plan.groups)
+                if self._is_staged and (decoded.tombstones or any(group.columns for group in plan.groups)):
+                    counts = await self._staging.load(decoded, plan.groups)
                 else:
-                    await self._load_directly(decoded, plan.groups)
+                    counts = await self._load_directly(decoded, plan.groups)
 
-        return plan.unknown
+        counts["unknown_field"] = plan.unknown
+        return counts
 
     async def close(self) -> None:
         """Disconnect at once; harmless to repeat."""
@@ -171,14 +178,22 @@ class Session:
 
     @property
     def _is_staged(self) -> bool:
-        return bool(self._config.key) or not self._table.is_copyable
+        return self._mode.is_staged or not self._table.is_copyable
 
-    async def _load_directly(self, decoded: Decoded, groups: Sequence[Group]) -> None:
+    def _marked(self, decoded: Decoded) -> Decoded:
+        """Say of each record whether its row is deleted, if there is a column for it."""
+        column = next((column for column in self._table.columns if column.name == self._mode.soft_column), None)
+        mark = column and mark_of(column)
+        return marked(decoded, column, mark) if column and mark else decoded
+
+    async def _load_directly(self, decoded: Decoded, groups: Sequence[Group]) -> Counter[str]:
         rejected: dict[int, str] = {}
+        counts = Counter[str]()
 
         for group in groups:
             if not group.columns:
-                await self._connection.execute(self._statements.insert_defaults(len(group.indexes)))
+                made = await self._connection.execute(self._statements.insert_defaults(len(group.indexes)))
+                counts["row_ignored"] += len(group.indexes) - made.rowcount
                 continue
 
             load = Load(decoded, Lines(group.columns, fill=group.is_ragged), group.indexes)
@@ -188,65 +203,15 @@ class Session:
                 continue
 
             try:
-                await self._copy(self._statements.copy(group.names), load, relation=self._table.name.name)
+                statement = self._statements.copy(group.names)
+                await send(self._connection, statement, load, table=self._table, relation=self._table.name.name)
             except RejectedRecords as error:
                 rejected.update(error.reasons)
 
         if rejected:
             raise RejectedRecords(rejected)
 
-    async def _load_staged(self, decoded: Decoded, groups: Sequence[Group]) -> None:
-        columns = self._shapes.union(groups)
-        names = [column.name for column in columns]
-        lines = Lines(columns, fill=len(groups) > 1 or groups[0].is_ragged)
-        statement = self._statements.copy_to_stage(names)
-        shapes = [group.names for group in groups]
-        load = Load(decoded, lines, range(len(decoded.records)), tails(groups, shapes=shapes))
-        await self._copy(statement, load, relation=STAGE)
-
-        if len(groups) > 1 and self._config.key:
-            await self._fold(decoded, lines, statement, shapes)
-
-        for shape, present in enumerate(shapes):
-            await self._connection.execute(self._statements.merge(present, shape=shape))
-
-    async def _fold(
-        self, decoded: Decoded, lines: Lines, statement: sql.Composed, shapes: list[tuple[str, ...]]
-    ) -> None:
-        """Make one row of all the rows of a key that differ in shape, as if they were written one after the other."""
-        rows = await (await self._connection.execute(self._statements.mixed_keys())).fetchall()
-
-        if not rows:
-            return
-
-        folded = decoded.folded([numbers for (numbers,) in rows])
-        groups = self._shapes.plan(folded.records).groups
-        shapes += [group.names for group in groups if group.names not in shapes]
-        ends = tails(groups, first=len(decoded.records), shapes=shapes)
-        await self._connection.execute(self._statements.discard(), [[n for (numbers,) in rows for n in numbers]])
-        await self._copy(statement, Load(folded, lines, range(len(rows)), ends), relation=None)
-
-    async def _copy(self, statement: sql.Composed, load: Load, *, relation: str | None) -> None:
-        """Send the lines; `relation` is what PostgreSQL calls the target, None if lines are no records."""
-        rejected: dict[int, str] = {}
-
-        try:
-            async with self._connection.cursor() as cursor, cursor.copy(statement) as copy:
-                for data, wrong in load.chunks():
-                    rejected.update(wrong)
-
-                    if not rejected:
-                        await copy.write(data)
-
-                if rejected:
-                    raise RejectedRecords(rejected)
-        except psycopg.Error as error:
-            cause = culprit(error, relation=relation, columns=self._table.columns)
-
-            if meaning(error) is not Meaning.RECORD or cause.line is None or cause.line > len(load.indexes):
-                raise
-
-            raise RejectedRecords({load.indexes[cause.line - 1]: reason(error, cause)}) from None
+        return counts
 
     @contextlib.contextmanager
     def _translated(self, *, count: int = 0) -> Iterator[None]:

@@ -126,4 +126,4 @@ class Shapes:
 
 
 def _lack(shape: _Shape) -> str:
-    return f"lacks the key field {', '.join(shape.lacks)} (pk.fields)"
+    return f"lacks the field {', '.join(shape.lacks)}, which every record must have (pk.fields, upsert.guard.column)"

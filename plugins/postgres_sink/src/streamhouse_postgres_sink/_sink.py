@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, ClassVar, Final, TypeVar
+from typing import TYPE_CHECKING, ClassVar, Final, Literal, TypeVar
 
 from streamhouse_connect import (
     Batching,
@@ -20,7 +20,7 @@ from streamhouse_connect import (
 )
 from streamhouse_postgres_sink._config import PostgresConfig
 from streamhouse_postgres_sink._offsets import Moved, Offsets
-from streamhouse_postgres_sink._rows import decode
+from streamhouse_postgres_sink._reading import read
 from streamhouse_postgres_sink._session import Session, StaleCatalogue
 from streamhouse_postgres_sink._url import place
 
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Coroutine, Mapping
 
     from streamhouse_connect import Batch, SinkContext, TopicPartition
+    from streamhouse_postgres_sink._modes import Mode
 
 __all__ = ["PostgresSink"]
 
@@ -55,6 +56,7 @@ class PostgresSink(Sink[PostgresConfig]):
 
     def __init__(self, config: PostgresConfig) -> None:
         super().__init__(config)
+        self.null_values = "write" if config.delete_enabled else config.null_values
         self._context: SinkContext
         self._offsets: Offsets
         self._session: Session | None = None
@@ -69,14 +71,7 @@ class PostgresSink(Sink[PostgresConfig]):
                 "replaced can't do any more",
             )
 
-        if config.insert_mode == "upsert":
-            key = ", ".join(config.pk_fields)
-            return Guarantee("effectively-once", f"a record that is written again updates the row with its key ({key})")
-
-        return Guarantee(
-            "at-least-once",
-            "insert.mode=insert with offsets.storage=broker adds the rows of a batch again if the answer to it is lost",
-        )
+        return Guarantee(*_without_offsets(config.mode))
 
     async def open(self, context: SinkContext) -> None:
         self._context = context
@@ -143,20 +138,21 @@ class PostgresSink(Sink[PostgresConfig]):
         if not len(part):
             return
 
-        decoded = decode(part.values)
+        decoded = read(part, self.config)
 
         if decoded.rejected:
             raise RejectedRecords({indexes[index]: reason for index, reason in decoded.rejected.items()})
 
         try:
-            unknown = await self._in_time(self._with_session(lambda session: session.load(decoded, moves)))
+            counts = await self._in_time(self._with_session(lambda session: session.load(decoded, moves)))
         except RejectedRecords as error:
             raise RejectedRecords({indexes[index]: reason for index, reason in error.reasons.items()}) from error
 
         self._offsets.moved(moves)
 
-        if unknown:
-            self._context.count("unknown_field", unknown)
+        for event, number in counts.items():
+            if number:
+                self._context.count(event, number)
 
     def _learn(self, moved: Moved) -> None:
         self._context.log.info("commit_was_made_after_all partitions=%s", moved)
@@ -231,3 +227,26 @@ def _is_clean(task: asyncio.Task[T]) -> bool:
     return not task.cancelled() and isinstance(
         task.exception(), RejectedRecords | RejectedBatch | Superseded | Moved | None
     )
+
+
+def _without_offsets(mode: Mode) -> tuple[Literal["effectively-once", "at-least-once"], str]:
+    """Return what a mode promises by itself, and why."""
+    key = ", ".join(mode.key)
+
+    match mode.insert:
+        case "upsert" | "update":
+            return "effectively-once", f"a record that is written again updates the row with its key ({key})"
+        case "insert_ignore" if mode.key:
+            return (
+                "effectively-once",
+                f"a record that is written again is ignored, for there is a row with its key ({key})",
+            )
+        case "insert_ignore":
+            return "at-least-once", (
+                "insert.mode=insert_ignore without pk.fields, with offsets.storage=broker, leaves it to the unique indexes of "
+                "the table whether a record that is written again is ignored"
+            )
+        case "insert":
+            return "at-least-once", (
+                "insert.mode=insert with offsets.storage=broker adds the rows of a batch again if the answer to it is lost"
+            )

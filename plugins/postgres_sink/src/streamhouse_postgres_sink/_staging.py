@@ -1,0 +1,125 @@
+"""A load through the stage: records in their order, then a statement for each shape that makes rows of them.
+
+    COPY → (lock) → (fold) → (delete) → merge …
+
+What is in brackets is for batches whose records differ in their fields, or delete. All of it is one transaction, which is the
+caller's.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+import attrs
+
+from streamhouse_postgres_sink._copying import send
+from streamhouse_postgres_sink._folding import firsts, folding
+from streamhouse_postgres_sink._loads import Load, tails
+from streamhouse_postgres_sink._merges import Merges
+from streamhouse_postgres_sink._rows import Lines
+from streamhouse_postgres_sink._shapes import Group
+from streamhouse_postgres_sink._statements import STAGE
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from psycopg import AsyncConnection, sql
+
+    from streamhouse_postgres_sink._catalogue import Table
+    from streamhouse_postgres_sink._rows import Decoded
+    from streamhouse_postgres_sink._shapes import Shapes
+    from streamhouse_postgres_sink._statements import Statements
+
+__all__ = ["Staging"]
+
+
+class Staging:
+    """Loads records into a table through the stage of one connection."""
+
+    def __init__(self, connection: AsyncConnection, table: Table, *, statements: Statements, shapes: Shapes) -> None:
+        self._connection = connection
+        self._table = table
+        self._statements = statements
+        self._merges = Merges(statements)
+        self._shapes = shapes
+        self._mode = statements.mode
+
+    async def load(self, decoded: Decoded, groups: Sequence[Group]) -> Counter[str]:
+        """Write the records, of which those in no group delete; return what is to be counted."""
+        differ = len(groups) > 1 or bool(decoded.tombstones)
+        form = self._form(decoded, groups)
+        shapes = [group.names for group in groups]
+        counts = Counter[str]()
+        await self._copy(decoded, form, tails(groups, count=len(decoded.records), shapes=shapes), relation=STAGE)
+
+        if self._mode.insert == "update":
+            counts["row_missing"] = await self._count_missing()
+        elif differ and self._mode.insert == "upsert":
+            await self._connection.execute(self._merges.lock())
+
+        if differ and self._mode.key:
+            await self._fold(decoded, form, shapes)
+
+        if decoded.tombstones:
+            await self._connection.execute(self._merges.delete())
+
+        statements = [self._merges.merge(present, shape=shape) for shape, present in enumerate(shapes)]
+        written = sum([(await self._connection.execute(statement)).rowcount for statement in statements if statement])
+
+        if self._mode.insert == "insert_ignore":
+            counts["row_ignored"] = len(decoded.records) - written
+
+        return counts
+
+    async def _fold(self, decoded: Decoded, form: _Form, shapes: list[tuple[str, ...]]) -> None:
+        """Make one row of all the rows of a key that differ in shape."""
+        rows = await (await self._connection.execute(self._merges.mixed_keys())).fetchall()
+
+        if not rows:
+            return
+
+        if self._mode.insert == "insert_ignore":
+            found = firsts(rows)
+        else:
+            found = folding(rows, tombstones=decoded.tombstones, is_soft=self._mode.soft_column is not None)
+
+        await self._connection.execute(self._statements.discard(), [found.discarded])
+
+        if not found.runs:
+            return
+
+        folded = decoded.folded(found.runs)
+        groups = self._shapes.plan(folded.records).groups
+        shapes += [group.names for group in groups if group.names not in shapes]
+        ends = tails(groups, count=len(found.runs), first=len(decoded.records), shapes=shapes)
+        await self._copy(folded, form, ends, relation=None)
+
+    async def _copy(self, decoded: Decoded, form: _Form, ends: Sequence[bytes], *, relation: str | None) -> None:
+        """Send records to the stage; see `send`."""
+        load = Load(decoded, form.lines, range(len(decoded.records)), ends)
+        await send(self._connection, form.statement, load, table=self._table, relation=relation)
+
+    async def _count_missing(self) -> int:
+        ((count,),) = await (await self._connection.execute(self._merges.count_missing())).fetchall()
+        return int(count)
+
+    def _form(self, decoded: Decoded, groups: Sequence[Group]) -> _Form:
+        """Return the form of lines that takes all the records."""
+        every = [*groups, *([self._tombstones] if decoded.tombstones else [])]
+        columns = self._shapes.union(every)
+        lines = Lines(columns, fill=len(every) > 1 or every[0].is_ragged)
+        return _Form(lines, self._statements.copy_to_stage([column.name for column in columns]))
+
+    @property
+    def _tombstones(self) -> Group:
+        names = (*self._mode.key, self._mode.soft_column)
+        return Group(tuple(column for column in self._table.columns if column.name in names), ())
+
+
+@attrs.frozen
+class _Form:
+    """The form of the lines of a batch, and the COPY that takes them."""
+
+    lines: Lines
+    statement: sql.Composed
