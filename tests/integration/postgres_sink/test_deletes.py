@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from integration.postgres_sink.conftest import OpenSink, Sql
-from streamhouse_connect import FatalError, RejectedRecords
+from streamhouse_connect import FatalError, NewRecords, RejectedRecords, SqliteBroker, Worker
 
 DELETES: dict[str, Any] = {"pk_mode": "record_key", "delete_enabled": True}
 
@@ -139,3 +140,29 @@ async def test_deletes_and_updates_in_opposite_orders_do_not_lock_each_other_out
         await asyncio.gather(up.write_keyed(*records), down.write_keyed(*others))
 
     assert sql.run("SELECT count(*) FROM orders WHERE id % 2 = 0 AND a <> -id AND a <> id") == [(0,)]
+
+
+@pytest.mark.parametrize(
+    ("options", "left"),
+    [
+        ({"delete.enabled": True}, [(3, 3)]),
+        ({}, [(1, 1), (3, 3)]),
+        ({"null.values": "dead-letter"}, [(1, 1), (3, 3)]),
+    ],
+)
+async def test_tombstones_come_through_the_runtime_only_to_delete(
+    sql: Sql, tmp_path: Path, options: dict[str, Any], left: list[tuple[int, int]]
+):
+    """Else they are passed over, or become dead letters."""
+    sql.run("CREATE TABLE orders (id int PRIMARY KEY, a int)")
+    config = {"connection.url": sql.url, "table.name": "orders", "pk.mode": "record_key", "pk.fields": "id", **options}
+    body = {"name": "orders", "connectorClass": "postgres-sink", "topics": ["orders"], "config": config}
+
+    async with Worker(SqliteBroker(tmp_path)) as worker:
+        await worker.broker.create_topic("orders", partitions=1)
+        records = NewRecords(values=[b'{"a":1}', None, None, b'{"a":3}'], keys=[b"1", b"1", b"2", b"3"])
+        await worker.broker.append("orders", records)
+        await worker.create(body)
+        await worker.drained("orders", timeout=30)
+
+    assert sql.run("SELECT * FROM orders ORDER BY id") == left

@@ -21,6 +21,8 @@ def reason(key: bytes | None, *names: str) -> str:
 def test_the_fields_of_an_object_are_taken_as_they_are_spelt():
     """Those that are asked for."""
     assert texts(b'{"b": 1.50, "x": 2, "a": "y"}', names=("a", "b")) == [{"a": b'"y"', "b": b"1.50"}]
+    assert texts(b'{"id":1}', b' {"x":[],"id":[2]}') == [{"id": b"1"}, {"id": b"[2]"}]
+    assert texts(b'{"id":1}', b"2") == [{"id": b"1"}, {"id": b"2"}]
 
 
 @pytest.mark.parametrize(
@@ -54,7 +56,8 @@ def test_a_key_that_is_no_object_is_the_one_field(key: bytes, cell: bytes):
         (b'{"x":"secret"}', ("id",), "has a key without the field id (pk.fields)"),
         (b'{"a":"secret"}', ("a", "b"), "has a key without the field b (pk.fields)"),
         (b"secret", ("a", "b"), "has a key that is not a JSON object with the fields a, b"),
-        (b"[" * 100_000, ("a", "b"), "has a key that is not a JSON object"),
+        (b'{"a":1,"b":"\xff"}', ("a", "b"), "has a key that is not UTF-8: byte 12"),
+        (b'{"a":' + b"[" * 100_000, ("a", "b"), "has a key that is not a JSON object"),
     ],
 )
 def test_keys_without_the_fields_are_rejected(key: bytes | None, names: tuple[str, ...], expected: str):
@@ -70,7 +73,8 @@ def test_every_bad_key_is_named_at_once():
 
 def test_escapes_in_keys_are_remembered():
     """For COPY has escapes of its own."""
-    assert from_keys([b"a", b"a\\b", b'{"id":"\\n"}', b'{"id":1,"x":"\\n"}'], ["id"]).escapes == {1, 2}
+    assert from_keys([b"a", b"a\\b", b'{"id":"\\n"}', b'{"id":1}'], ["id"]).escapes == {1, 2}
+    assert from_keys([b'{"id":1}', b'{"id":"\\n"}'], ["id"]).escapes == {1}
 
 
 def test_a_position_is_topic_partition_and_offset():

@@ -35,6 +35,28 @@ class _Unusable(Exception):  # noqa: N818 - it is the key that is
 
 def from_keys(keys: Sequence[bytes | None], names: Sequence[str]) -> Decoded:
     """Take the fields out of the records' keys."""
+    try:
+        return _from_objects(keys, names)
+    except (TypeError, KeyError, UnicodeDecodeError, msgspec.DecodeError, RecursionError):
+        return _from_any(keys, names)
+
+
+def _from_objects(keys: Sequence[bytes | None], names: Sequence[str]) -> Decoded:
+    """Do so at once where every key is an object with the fields, as in most topics either all are or none."""
+    joined = b" ".join(keys)  # type: ignore[arg-type]  # a key that is missing is found out here
+    joined.decode()  # Raw does not look
+    found = map(_object, keys)  # type: ignore[arg-type]  # as before
+
+    if len(names) == 1:
+        records = [{names[0]: fields[names[0]]} for fields in found]
+    else:
+        records = [dict(zip(names, cells, strict=True)) for cells in map(itemgetter(*names), found)]
+
+    escapes = {i for i, key in enumerate(keys) if key and holds_escapes(key)} if holds_escapes(joined) else ()
+    return Decoded(records, frozenset(escapes), {})
+
+
+def _from_any(keys: Sequence[bytes | None], names: Sequence[str]) -> Decoded:
     records: list[Fields] = []
     escapes = set()
     rejected = {}
@@ -80,12 +102,14 @@ def _fields(key: bytes | None, names: Sequence[str]) -> Fields:
     except UnicodeDecodeError as error:
         raise _Unusable(f"has a key that is not UTF-8: byte {error.start} (pk.mode=record_key)") from None
 
-    try:
-        return dict(zip(names, _picked(_object(key), names), strict=True))
-    except KeyError as error:
-        raise _Unusable(f"has a key without the field {error.args[0]} (pk.fields)") from None
-    except (msgspec.DecodeError, RecursionError):
-        pass
+    if key.lstrip().startswith(b"{"):
+        try:
+            fields = _object(key)
+            return {name: fields[name] for name in names}
+        except KeyError as error:
+            raise _Unusable(f"has a key without the field {error.args[0]} (pk.fields)") from None
+        except (msgspec.DecodeError, RecursionError):
+            pass  # as text it may be fine
 
     if len(names) > 1:
         raise _Unusable(f"has a key that is not a JSON object with the fields {', '.join(names)} (pk.fields)")
@@ -94,10 +118,6 @@ def _fields(key: bytes | None, names: Sequence[str]) -> Fields:
         raise _Unusable("has an empty key (pk.mode=record_key)")
 
     return {names[0]: _scalar(key, text)}
-
-
-def _picked(fields: Fields, names: Sequence[str]) -> tuple[msgspec.Raw, ...]:
-    return itemgetter(*names)(fields) if len(names) > 1 else (fields[names[0]],)
 
 
 def _scalar(key: bytes, text: str) -> msgspec.Raw:
