@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 import attrs
 from psycopg import sql
 
-from streamhouse_connect import FatalError
+from streamhouse_connect import FatalError, Problem
 from streamhouse_postgres_sink._deletes import mark_of
 from streamhouse_postgres_sink._names import TableName
 from streamhouse_postgres_sink._types import Column, Kind
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from streamhouse_postgres_sink._modes import Mode
 
-__all__ = ["Table", "check", "find_table", "read_table"]
+__all__ = ["Table", "check", "find_table", "problems_with", "read_table"]
 
 # The casts to text take the catalogue's internal types name and "char" to str on every server.
 _TABLE: Final = """
@@ -140,32 +140,39 @@ def check(table: Table, *, mode: Mode) -> None:
 
     :raises FatalError: naming everything that is wrong.
     """
-    if troubles := list(_troubles(table, mode)):
-        raise FatalError("; ".join(troubles))
+    if problems := list(problems_with(table, mode=mode)):
+        raise FatalError("; ".join(problem.message for problem in problems))
 
 
-def _troubles(table: Table, mode: Mode) -> Iterator[str]:
+def problems_with(table: Table, *, mode: Mode) -> Iterator[Problem]:
+    """Yield why rows can't be written in this mode, by the options to correct."""
     lacking = (*table.lacking, *(() if table.can_delete else ("DELETE",)))
 
     if missing := [privilege for privilege in mode.privileges if privilege in lacking]:
-        yield f"the user lacks privileges: GRANT {', '.join(missing)} ON {table.name} TO the user of connection.url"
+        grant = f"GRANT {', '.join(missing)} ON {table.name} TO the user of connection.url"
+        yield Problem("connection.url", f"the user lacks privileges: {grant}")
 
     if (mode.is_staged or not table.is_copyable) and not table.can_stage:
-        yield "the user lacks the privilege TEMP: GRANT TEMP ON DATABASE … TO the user of connection.url"
+        grant = "GRANT TEMP ON DATABASE … TO the user of connection.url"
+        yield Problem("connection.url", f"the user lacks the privilege TEMP: {grant}")
 
     columns = {column.name: column for column in table.columns}
 
     for option, names in mode.columns.items():
         if absent := [name for name in names if name not in columns]:
-            yield f"{table.name} has no column {', '.join(absent)}; correct {option}"
+            yield Problem(option, f"{table.name} has no column {', '.join(absent)}; correct {option}")
 
         if generated := [name for name in names if name in columns and not columns[name].is_writable]:
-            yield f"column {', '.join(generated)} of {table.name} is GENERATED ALWAYS and can't be written; correct {option}"
+            listed = ", ".join(generated)
+            yield Problem(
+                option, f"column {listed} of {table.name} is GENERATED ALWAYS and can't be written; correct {option}"
+            )
 
     if mode.soft_column and (soft := columns.get(mode.soft_column)) and mark_of(soft) is None:
-        yield (
+        yield Problem(
+            "delete.soft.column",
             f"column {soft.name} of {table.name} is of type {soft.type}, and can't say whether a row is deleted; name one of "
-            "type boolean, timestamp or timestamptz as delete.soft.column"
+            "type boolean, timestamp or timestamptz as delete.soft.column",
         )
 
     if (
@@ -175,7 +182,8 @@ def _troubles(table: Table, mode: Mode) -> Iterator[str]:
         and frozenset(mode.key) not in table.unique
     ):
         listed = sql.SQL(", ").join(map(sql.Identifier, mode.key)).as_string(None)
-        yield (
+        yield Problem(
+            "pk.fields",
             f"{table.name} has no unique index on exactly {listed}: CREATE UNIQUE INDEX ON {table.name} ({listed}), "
-            "or correct pk.fields"
+            "or correct pk.fields",
         )

@@ -18,6 +18,7 @@ from streamhouse_connect import (
     Sink,
     Superseded,
 )
+from streamhouse_postgres_sink._checking import problems_found
 from streamhouse_postgres_sink._config import PostgresConfig
 from streamhouse_postgres_sink._offsets import Moved, Offsets
 from streamhouse_postgres_sink._reading import read
@@ -25,9 +26,9 @@ from streamhouse_postgres_sink._session import Session, StaleCatalogue
 from streamhouse_postgres_sink._url import place
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Coroutine, Mapping
+    from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Coroutine, Mapping, Sequence
 
-    from streamhouse_connect import Batch, SinkContext, TopicPartition
+    from streamhouse_connect import Batch, Problem, SinkContext, TopicPartition
     from streamhouse_postgres_sink._modes import Mode
 
 __all__ = ["PostgresSink"]
@@ -72,6 +73,9 @@ class PostgresSink(Sink[PostgresConfig]):
             )
 
         return Guarantee(*_without_offsets(config.mode))
+
+    async def check(self) -> Sequence[Problem]:
+        return await problems_found(self.config)
 
     async def open(self, context: SinkContext) -> None:
         self._context = context
