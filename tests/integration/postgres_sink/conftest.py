@@ -70,6 +70,16 @@ class Opened:
 OpenSink = Callable[..., Awaitable[Opened]]
 
 
+def make_types(sql: Sql) -> None:
+    """Make an enum, domains and a composite type."""
+    sql.run("CREATE TYPE mood AS ENUM ('sad', 'happy')")
+    sql.run("CREATE DOMAIN positive AS int CHECK (VALUE > 0)")
+    sql.run("CREATE DOMAIN document AS jsonb")
+    sql.run("CREATE DOMAIN digest AS bytea")
+    sql.run("CREATE DOMAIN positives AS positive[]")
+    sql.run("CREATE TYPE pair AS (a int, b text)")
+
+
 def batch(*records: object, first_offset: int = 0) -> Batch:
     """Make a batch of records: bytes as they are, anything else as JSON."""
     return make_batch([encoded(record) for record in records], first_offset=first_offset)

@@ -33,7 +33,7 @@ FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE c.oid = to_regclass(%s)
 """
 
-# A domain is what it is made of; a type of another schema that is called jsonb is not jsonb.
+# A domain is what it is made of, in arrays too; a type of another schema that is called jsonb is not jsonb.
 _COLUMNS: Final = """
 WITH RECURSIVE c AS (
   SELECT attnum, attname, format_type(atttypid, atttypmod) AS type, atttypid AS base,
@@ -42,13 +42,17 @@ WITH RECURSIVE c AS (
   UNION ALL
   SELECT attnum, attname, type, typbasetype, has_default OR typdefault IS NOT NULL, writable
   FROM c JOIN pg_type t ON t.oid = base WHERE typtype = 'd'
+), elements AS (
+  SELECT oid AS array, typelem AS base FROM pg_type WHERE typcategory = 'A' AND oid IN (SELECT base FROM c)
+  UNION
+  SELECT elements.array, typbasetype FROM elements JOIN pg_type t ON t.oid = base WHERE typtype = 'd'
 )
 SELECT c.attname::text, c.type,
        CASE WHEN coalesce(e.typnamespace, t.typnamespace) = 'pg_catalog'::regnamespace
             THEN coalesce(e.typname, t.typname)::text ELSE '' END,
        e.oid IS NOT NULL, coalesce(e.typdelim, ',')::text, c.has_default, c.writable
 FROM c JOIN pg_type t ON t.oid = c.base AND t.typtype <> 'd'
-LEFT JOIN pg_type e ON e.oid = t.typelem AND t.typcategory = 'A'
+LEFT JOIN (elements JOIN pg_type e ON e.oid = elements.base AND e.typtype <> 'd') ON elements.array = t.oid AND t.typtype <> 'd'
 ORDER BY c.attnum
 """
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final, Literal
 import attrs
 
 from streamhouse_connect import Problem, SecretUrl, option
+from streamhouse_postgres_sink._cells import Rules
 from streamhouse_postgres_sink._modes import InsertMode, Mode
 from streamhouse_postgres_sink._names import InvalidName, TableName, parse_table_name, trouble_with
 from streamhouse_postgres_sink._url import troubles_with
@@ -89,6 +90,24 @@ class PostgresConfig:
         "exactly once. broker: with the broker only.",
     )
     value_format: Literal["json"] = option("value.format", default="json", doc="How values are encoded: JSON objects.")
+    timestamps_unit: Literal["auto", "s", "ms", "us", "ns"] = option(
+        "timestamps.unit",
+        default="auto",
+        doc="What numbers count in columns of date and time: seconds, milliseconds, microseconds or nanoseconds since 1970 "
+        "(in columns of time: since midnight). auto: goes by the magnitude; see docs/postgres.md.",
+    )
+    bytea_encoding: Literal["base64", "hex"] = option(
+        "bytea.encoding",
+        default="base64",
+        doc="How text for a bytea column is encoded. What starts with \\x is always hex.",
+    )
+    null_characters: Literal["dead-letter", "strip", "fail"] = option(
+        "null.characters",
+        default="dead-letter",
+        doc="What becomes of a record with the character \\u0000 in a column that can't hold it, which is all but json: "
+        "it is rejected (dead-letter; see errors.tolerance), it is written without the character (strip), or the "
+        "connector fails whatever it tolerates (fail).",
+    )
     write_timeout_ms: int = option(
         "write.timeout_ms",
         default=60_000,
@@ -101,6 +120,11 @@ class PostgresConfig:
     def table(self) -> TableName:
         """The table; only once there are no problems."""
         return parse_table_name(self.table_name)
+
+    @property
+    def rules(self) -> Rules:
+        """How values are read."""
+        return Rules(unit=self.timestamps_unit, encoding=self.bytea_encoding, nulls=self.null_characters)
 
     @property
     def keeps_offsets(self) -> bool:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import psycopg
 
 from streamhouse_connect import RejectedRecords
-from streamhouse_postgres_sink._errors import Meaning, culprit, meaning, reason
+from streamhouse_postgres_sink._errors import culprit, reason, refuses
 
 if TYPE_CHECKING:
     from psycopg import AsyncConnection, sql
@@ -40,7 +40,7 @@ async def send(
     except psycopg.Error as error:
         cause = culprit(error, relation=relation, columns=table.columns)
 
-        if meaning(error) is not Meaning.RECORD or cause.line is None or cause.line > len(load.indexes):
+        if not refuses(error, cause) or cause.line is None or cause.line > len(load.indexes):
             raise
 
         raise RejectedRecords({load.indexes[cause.line - 1]: reason(error, cause)}) from None

@@ -48,7 +48,7 @@ def mark_of(column: Column) -> Mark | None:
     if column.type == "boolean":
         return Mark(_FALSE, lambda _: _TRUE)
 
-    return Mark(NULL, _moment) if column.kind is Kind.INSTANT else None
+    return Mark(NULL, _moment) if column.kind in {Kind.INSTANT, Kind.TIMESTAMP} else None
 
 
 def marked(decoded: Decoded, column: Column, mark: Mark) -> Decoded:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from streamhouse_postgres_sink._types import Column
 
-__all__ = ["Culprit", "Meaning", "cannot_connect", "culprit", "meaning", "reason", "translate"]
+__all__ = ["Culprit", "Meaning", "cannot_connect", "culprit", "meaning", "reason", "refuses", "translate"]
 
 
 class Meaning(enum.Enum):
@@ -93,6 +93,16 @@ class Culprit:
     """The line of COPY, from 1."""
     column: Column | None
     constraint: str | None
+    is_input: bool = False
+    """It was raised by the input function of the column's type: for a value of that line, even if the SQLSTATE is one of statements."""
+
+
+def refuses(error: psycopg.Error, cause: Culprit) -> bool:
+    """True if it is the record that is refused, and not the statement."""
+    found = meaning(error)
+    return found is Meaning.RECORD or (
+        cause.is_input and found is not Meaning.LATER and error.sqlstate != errors.FeatureNotSupported.sqlstate
+    )
 
 
 def meaning(error: psycopg.Error) -> Meaning:
@@ -120,6 +130,7 @@ def culprit(error: psycopg.Error, *, relation: str | None, columns: Collection[C
         line=int(where["line"]) if where else None,
         column=max(named, key=lambda column: len(column.name), default=None),
         constraint=diagnosis.constraint_name,
+        is_input=bool(told),
     )
 
 

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from streamhouse_postgres_sink._rows import Decoded, Fields, holds_escapes
+from streamhouse_postgres_sink._cells import escaping, holds_escapes
+from streamhouse_postgres_sink._rows import Decoded, Fields
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -52,8 +53,7 @@ def _from_objects(keys: Sequence[bytes | None], names: Sequence[str]) -> Decoded
     else:
         records = [dict(zip(names, cells, strict=True)) for cells in map(itemgetter(*names), found)]
 
-    escapes = {i for i, key in enumerate(keys) if key and holds_escapes(key)} if holds_escapes(joined) else ()
-    return Decoded(records, frozenset(escapes), {})
+    return Decoded(records, escaping(keys, joined), {})  # type: ignore[arg-type]  # none is None
 
 
 def _from_any(keys: Sequence[bytes | None], names: Sequence[str]) -> Decoded:

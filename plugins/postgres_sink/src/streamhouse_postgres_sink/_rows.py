@@ -2,8 +2,8 @@
 
 JSON and COPY's text format are close: between two tabs, a JSON number is PostgreSQL's number, and a JSON string without
 escapes is PostgreSQL's text once its quotes are gone. So values are split into their fields' JSON texts, not decoded; fields
-are joined by tabs, lines by newlines, and then all quotes that touch a separator are taken away at once. Escapes, and types
-whose text differs (see `_types`), are handled cell by cell before that.
+are joined by tabs, lines by newlines, and then all quotes are taken away at once. Documents keep theirs: they are put behind
+the others' cells after that. Escapes, and types whose text differs (see `_types`), are handled cell by cell before all that.
 
 This module knows nothing of SQL or connections.
 """
@@ -11,19 +11,32 @@ This module knows nothing of SQL or connections.
 from __future__ import annotations
 
 from operator import add, itemgetter, or_
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import attrs
 import msgspec
 
-from streamhouse_postgres_sink._types import GUARD, Unstorable, converted, escaped, is_plain, literal, text_of
+from streamhouse_connect import FatalError
+from streamhouse_postgres_sink._cells import (
+    Forbidden,
+    Unstorable,
+    escaped,
+    escaping,
+    holds_escapes,
+    is_text,
+    literal,
+    text_of,
+    without_nulls,
+)
+from streamhouse_postgres_sink._loose import loosen, restored
+from streamhouse_postgres_sink._types import Column, Kind, converted, is_plain
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from streamhouse_postgres_sink._types import Column
+    from streamhouse_postgres_sink._cells import Rules
 
-__all__ = ["NULL", "Decoded", "Fields", "Lines", "decode", "holds_escapes"]
+__all__ = ["NULL", "Decoded", "Fields", "Lines", "decode"]
 
 Fields = dict[str, msgspec.Raw]
 """A record: the JSON text of each field."""
@@ -31,7 +44,10 @@ Fields = dict[str, msgspec.Raw]
 NULL: Final = msgspec.Raw(b"null")
 
 _decode = msgspec.json.Decoder(Fields).decode
-_NOT_PLAIN: Final = (b"\\", b"\n", b"\t", b"\r")
+_NESTED: Final = (b"\n{", b"\t{", b"\n[", b"\t[")
+_tabbed = b"\t".join
+_Cell = bytes | msgspec.Raw
+_Row = tuple[_Cell, ...]
 _FIRST_BYTES: Final = {b"[": "a list", b'"': "text", b"t": "a boolean", b"f": "a boolean", b"n": "null"}
 
 
@@ -78,129 +94,166 @@ def decode(values: Sequence[bytes | None]) -> Decoded:
         joined.decode()  # Raw does not look
         records = list(map(_decode, values))  # type: ignore[arg-type]  # as before
     except (TypeError, UnicodeDecodeError, msgspec.DecodeError, RecursionError):
-        rejected = {i: why for i, value in enumerate(values) if (why := _trouble_with(value))}
+        attempts = [_attempt(value) for value in values]
+        rejected = {index: found for index, found in enumerate(attempts) if isinstance(found, str)}
 
-        if not rejected:
-            raise
+        if rejected:
+            return Decoded([], frozenset(), rejected)
 
-        return Decoded([], frozenset(), rejected)
+        joined = b" ".join(filter(None, values))
+        records = [found for found in attempts if not isinstance(found, str)]
 
-    escapes = frozenset[int]()
-
-    if holds_escapes(joined):
-        escapes = frozenset(i for i, value in enumerate(values) if value and holds_escapes(value))
-
-    return Decoded(records, escapes, {})
-
-
-def holds_escapes(text: bytes) -> bool:
-    """Return whether a JSON text holds escapes, or white space that COPY takes for its own."""
-    return any(mark in text for mark in _NOT_PLAIN)
+    return Decoded(records, escaping(values, joined), {})  # type: ignore[arg-type]  # none is None
 
 
 class Lines:
     """The form of the lines of one COPY: which columns, in which order."""
 
-    def __init__(self, columns: Sequence[Column], *, fill: bool = False) -> None:
-        """Take the columns, of which there is at least one. `fill` if records may lack some: NULL stands for them."""
-        names = [column.name for column in columns]
-        self._columns = columns
-        self._cells: Callable[[Fields], tuple[msgspec.Raw, ...]] = (
-            itemgetter(*names) if len(names) > 1 else lambda fields: (fields[names[0]],)
-        )
-        self._nulls: Fields | None = dict.fromkeys(names, NULL) if fill else None
+    def __init__(self, columns: Sequence[Column], rules: Rules, *, fill: bool = False) -> None:
+        """Take the columns, of which there is at least one, those that are verbatim last.
+
+        `fill` if records may lack some: NULL stands for them.
+        """
+        bare = [column for column in columns if not column.is_verbatim]
+
+        if any(column.is_verbatim for column in columns[: len(bare)]):
+            raise ValueError("columns that are verbatim come last")
+
+        self._bare = _Cells(bare, rules) if bare else None
+        self._verbatim = _Cells(columns[len(bare) :], rules) if len(bare) < len(columns) else None
+        self._nulls: Fields | None = dict.fromkeys((column.name for column in columns), NULL) if fill else None
 
     def encode(
         self, records: Sequence[Fields], *, escapes: Sequence[int] = (), tails: Sequence[bytes] = ()
     ) -> tuple[bytes, dict[int, str]]:
-        """Return the lines for COPY, and a reason for each record that has none.
+        """Return the lines for COPY, or a reason for each record that can have none.
 
         `escapes` are the indexes of records with escapes, `tails` what follows each line, from its tab on.
-        """
-        filled = map(self._nulls.__or__, records) if self._nulls is not None else records
-        rows: list[tuple[bytes | msgspec.Raw, ...]] = list(map(self._cells, filled))
-        rejected: dict[int, str] = {}
 
-        for position, column in enumerate(self._columns):
-            if column.is_special:
-                self._convert(position, column, rows, rejected)
+        :raises FatalError: a value is one that the rules want to fail for.
+        """
+        filled = list(map(self._nulls.__or__, records)) if self._nulls is not None else records
+        rejected: dict[int, str] = {}
+        bare = self._bare.rows(filled, escapes, rejected) if self._bare else None
+        verbatim = self._verbatim.rows(filled, escapes, rejected) if self._verbatim else None
+
+        if rejected or not records:
+            return b"", rejected
+
+        lines: Iterable[bytes] = map(_tabbed, bare or verbatim or ())
+
+        if bare and verbatim:
+            lines = map(_tabbed, zip(_stripped(lines)[:-1].split(b"\n"), *zip(*verbatim, strict=True), strict=True))
+
+        if tails:
+            lines = map(add, lines, tails)
+
+        return (b"\n".join([*lines, b""]) if verbatim else _stripped(lines)), rejected
+
+
+class _Cells:
+    """Some of the columns of a line, at least one."""
+
+    def __init__(self, columns: Sequence[Column], rules: Rules) -> None:
+        self._columns = columns
+        self._rules = rules
+        self._special = [(position, column) for position, column in enumerate(columns) if column.is_special]
+        self._get: Callable[[Fields], Any] = itemgetter(*(column.name for column in columns))
+
+    def rows(self, records: Sequence[Fields], escapes: Sequence[int], rejected: dict[int, str]) -> list[_Row]:
+        """Return the cells of each record; what can't be stored is added to `rejected`."""
+        found = map(self._get, records)
+        rows: list[_Row] = list(found if len(self._columns) > 1 else zip(found, strict=True))
+
+        for position, column in self._special:
+            rows = self._converted(position, column, rows, rejected)
 
         for index in escapes:
-            self._escape(index, rows, rejected)
+            rows[index] = tuple(
+                self._attempt(_final, column, cell, index, rejected)
+                for column, cell in zip(self._columns, rows[index], strict=True)
+            )
 
-        lines = map(b"\t".join, rows)
-        return _lines(map(add, lines, tails) if tails else lines), rejected
+        return rows
 
-    def _convert(
-        self, position: int, column: Column, rows: list[tuple[bytes | msgspec.Raw, ...]], rejected: dict[int, str]
-    ) -> None:
-        if is_plain(column, b"\n".join([b"", *map(itemgetter(position), rows)])):
-            return
+    def _converted(self, position: int, column: Column, rows: list[_Row], rejected: dict[int, str]) -> list[_Row]:
+        cells = tuple(map(itemgetter(position), rows))
 
-        for index, row in enumerate(rows):
-            cell = row[position]
+        if is_plain(column, b"\n".join([b"", *cells])):
+            return rows
 
-            try:
-                new = converted(column, cell) if isinstance(cell, msgspec.Raw) else cell
-            except Unstorable as error:
-                rejected[index] = _about(column, error)
-                continue
+        columns = list(zip(*rows, strict=True))
+        columns[position] = tuple(
+            self._attempt(converted, column, cell, index, rejected) for index, cell in enumerate(cells)
+        )
+        return list(zip(*columns, strict=True))
 
-            rows[index] = (*row[:position], new, *row[position + 1 :])
+    def _attempt(
+        self,
+        convert: Callable[[Column, msgspec.Raw, Rules], _Cell],
+        column: Column,
+        cell: _Cell,
+        index: int,
+        rejected: dict[int, str],
+    ) -> _Cell:
+        """Convert a cell that is not final yet."""
+        try:
+            return convert(column, cell, self._rules) if isinstance(cell, msgspec.Raw) else cell
+        except Forbidden as error:
+            raise FatalError(_about(column, error)) from None
+        except Unstorable as error:
+            rejected[index] = _about(column, error)
+            return cell
 
-    def _escape(self, index: int, rows: list[tuple[bytes | msgspec.Raw, ...]], rejected: dict[int, str]) -> None:
-        cells = []
 
-        for column, cell in zip(self._columns, rows[index], strict=True):
-            try:
-                cells.append(_plain(cell))
-            except Unstorable as error:
-                rejected[index] = _about(column, error)
-                return
-
-        rows[index] = tuple(cells)
-
-
-def _plain(cell: bytes | msgspec.Raw) -> bytes | msgspec.Raw:
-    if not isinstance(cell, msgspec.Raw):  # converted, and so escaped, before
-        return cell
-
-    raw = bytes(cell)
+def _final(column: Column, cell: msgspec.Raw, rules: Rules) -> _Cell:
+    raw = bytes(cell) if column.kind is not Kind.JSONB else without_nulls(bytes(cell), rules)
 
     if not holds_escapes(raw):
-        return cell
+        return msgspec.Raw(raw)
 
-    return literal(text_of(raw)) if raw.startswith(b'"') else escaped(raw)
+    return literal(text_of(raw, rules)) if is_text(raw) and not column.is_verbatim else escaped(raw)
 
 
-def _lines(lines: Iterable[bytes]) -> bytes:
+def _stripped(lines: Iterable[bytes]) -> bytes:
+    """Join lines, and take away the quotes around their cells."""
     text = b"\n".join([b"", *lines, b""])  # every cell now stands between two separators
 
     if b'"null"' in text:  # the text, which would be taken for NULL without its quotes
         text = text.replace(b'\n"null"', b"\nnul\\l").replace(b'\t"null"', b"\tnul\\l")
 
-    text = text.replace(b'\n"', b"\n").replace(b'\t"', b"\t").replace(b'"\t', b"\t").replace(b'"\n', b"\n")
-    return (text.replace(GUARD, b"") if GUARD in text else text)[1:]
+    if (b"{" in text or b"[" in text) and any(mark in text for mark in _NESTED):  # with quotes of their own
+        text = text.replace(b'\n"', b"\n").replace(b'\t"', b"\t").replace(b'"\t', b"\t").replace(b'"\n', b"\n")
+    else:
+        text = text.replace(b'"', b"")
+
+    return text[1:]
 
 
 def _about(column: Column, error: Unstorable) -> str:
-    return f'field "{column.name}" {error} (column of type {column.type})'
+    return f'{error.state}: field "{column.name}" {error} (column of type {column.type})'
 
 
-def _trouble_with(value: bytes | None) -> str | None:
+def _attempt(value: bytes | None) -> Fields | str:
+    """Return the fields of a record by itself, or why it has none."""
     if value is None:
         return "has no value"
 
     try:
         value.decode()
-        _decode(value)
+
+        try:
+            return _decode(value)
+        except msgspec.ValidationError:
+            return f"is not a JSON object, but {_FIRST_BYTES.get(value.lstrip()[:1], 'a number')}"
+        except msgspec.DecodeError as error:
+            trouble = f"is not JSON: {error}"
+
+        try:
+            return {name: restored(cell) for name, cell in _decode(loosen(value)).items()}
+        except (UnicodeDecodeError, msgspec.DecodeError):
+            return trouble
     except UnicodeDecodeError as error:
         return f"is not UTF-8: byte {error.start}"
     except RecursionError:
         return "is nested too deeply"
-    except msgspec.ValidationError:
-        return f"is not a JSON object, but {_FIRST_BYTES.get(value.lstrip()[:1], 'a number')}"
-    except msgspec.DecodeError as error:
-        return f"is not JSON: {error}"
-
-    return None

@@ -88,7 +88,13 @@ class Session:
             writable = [column.name for column in self._table.columns if column.is_writable]
             self._statements = Statements(self._table.name, columns=writable, mode=self._mode)
             self._shapes = Shapes(self._table.columns, key=self._mode.required, update=self._mode.updates)
-            self._staging = Staging(self._connection, self._table, statements=self._statements, shapes=self._shapes)
+            self._staging = Staging(
+                self._connection,
+                self._table,
+                statements=self._statements,
+                shapes=self._shapes,
+                rules=self._config.rules,
+            )
             self._ledger = Ledger(self._connection, self._table.name.schema, self._context)
 
             if self._config.keeps_offsets:
@@ -196,7 +202,7 @@ class Session:
                 counts["row_ignored"] += len(group.indexes) - made.rowcount
                 continue
 
-            load = Load(decoded, Lines(group.columns, fill=group.is_ragged), group.indexes)
+            load = Load(decoded, Lines(group.columns, self._config.rules, fill=group.is_ragged), group.indexes)
 
             if rejected:  # nothing will be written: only collect what else is wrong
                 rejected.update(load.rejected())

@@ -33,7 +33,7 @@ class Group:
     """Records that one statement loads."""
 
     columns: tuple[Column, ...]
-    """In the order of the table; may be none, then rows are made of defaults."""
+    """In the order of the table, those that are verbatim last; may be none, then rows are made of defaults."""
     indexes: Sequence[int]
     is_ragged: bool = False
     """Some of the records lack some of the columns: NULL stands for what they lack."""
@@ -67,7 +67,8 @@ class Shapes:
 
     def __init__(self, columns: Sequence[Column], *, key: Sequence[str], update: bool) -> None:
         """`key` are the fields that each record must have; `update` if missing fields keep what a row has."""
-        self._columns = tuple(column for column in columns if column.is_writable)
+        writable = (column for column in columns if column.is_writable)
+        self._columns = tuple(sorted(writable, key=lambda column: column.is_verbatim))
         self._writable = frozenset(column.name for column in self._columns)
         self._all = frozenset(column.name for column in columns)
         self._grouping = frozenset(column.name for column in self._columns if update or column.has_default)

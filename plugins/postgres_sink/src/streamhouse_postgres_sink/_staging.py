@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from psycopg import AsyncConnection, sql
 
     from streamhouse_postgres_sink._catalogue import Table
+    from streamhouse_postgres_sink._cells import Rules
     from streamhouse_postgres_sink._rows import Decoded
     from streamhouse_postgres_sink._shapes import Shapes
     from streamhouse_postgres_sink._statements import Statements
@@ -37,12 +38,15 @@ __all__ = ["Staging"]
 class Staging:
     """Loads records into a table through the stage of one connection."""
 
-    def __init__(self, connection: AsyncConnection, table: Table, *, statements: Statements, shapes: Shapes) -> None:
+    def __init__(
+        self, connection: AsyncConnection, table: Table, *, statements: Statements, shapes: Shapes, rules: Rules
+    ) -> None:
         self._connection = connection
         self._table = table
         self._statements = statements
         self._merges = Merges(statements)
         self._shapes = shapes
+        self._rules = rules
         self._mode = statements.mode
 
     async def load(self, decoded: Decoded, groups: Sequence[Group]) -> Counter[str]:
@@ -108,7 +112,7 @@ class Staging:
         """Return the form of lines that takes all the records."""
         every = [*groups, *([self._tombstones] if decoded.tombstones else [])]
         columns = self._shapes.union(every)
-        lines = Lines(columns, fill=len(every) > 1 or every[0].is_ragged)
+        lines = Lines(columns, self._rules, fill=len(every) > 1 or every[0].is_ragged)
         return _Form(lines, self._statements.copy_to_stage([column.name for column in columns]))
 
     @property

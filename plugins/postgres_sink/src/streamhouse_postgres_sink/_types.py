@@ -1,14 +1,8 @@
-r"""What a JSON value becomes in a column: the text that PostgreSQL's own input functions read.
+"""What a JSON value becomes in a column: the text that PostgreSQL's own input functions read.
 
 Most types need nothing: PostgreSQL parses the very text that stands in the JSON, so that no number passes a float and no
-range is checked twice. The kinds that do need something:
-
-    JSON      a string stays a JSON string, with its quotes
-    INSTANT   a number in a date-and-time column is an epoch, in seconds, milliseconds or microseconds by its magnitude
-    BYTES     text in base64, or in hex if it starts with \x
-    ARRAY     a JSON list becomes an array literal
-
-A cell here is `msgspec.Raw`: the JSON text of one value. What a kind does not change stays Raw. Knows nothing of COPY's rows.
+range is checked twice. What it would misread is spelt for it (see `Kind`), and what it would cut off or wrap without a word is
+refused.
 """
 
 from __future__ import annotations
@@ -17,41 +11,57 @@ import base64
 import binascii
 import enum
 import re
-from datetime import UTC, datetime, timedelta
-from decimal import Decimal
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import attrs
 import msgspec
 
-__all__ = ["GUARD", "Column", "Kind", "Unstorable", "converted", "escaped", "is_plain", "literal", "text_of"]
+from streamhouse_postgres_sink._cells import Unstorable, escaped, is_text, literal, text_of, without_nulls
+from streamhouse_postgres_sink._loose import loosen, restored
+from streamhouse_postgres_sink._times import NUMBER, ZONED, day, instant, of_day, put_in_utc
 
-GUARD: Final = b"\x01"
-"""Stands around text that must not lose quotes that are its own; never occurs otherwise, JSON and `escaped` see to it."""
+if TYPE_CHECKING:
+    from streamhouse_postgres_sink._cells import Rules
 
-_QUOTE: Final = ord('"')
-_EPOCH: Final = re.compile(rb"-?[0-9]")
-_EPOCHS: Final = re.compile(rb"\n[-0-9]")
-_HEX_PREFIX: Final = "\\x"
+__all__ = ["Column", "Kind", "converted", "is_plain"]
+
+_NUMBERS: Final = re.compile(rb"\n-?[0-9]")
+_HEX_PREFIX: Final = b"\\x"
 _MAX_DIMENSIONS: Final = 6
 """PostgreSQL's MAXDIM."""
-# Seconds reach to the year 5138, milliseconds begin in 1973; what is larger would be nanoseconds.
-_MILLISECONDS: Final = 10**11
-_MICROSECONDS: Final = 10**14
-_NO_EPOCH: Final = 10**17
-_BEGINNING: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_MAX_NAME: Final = 63
+"""PostgreSQL's NAMEDATALEN, less one; the input function of type name cuts off what is longer."""
 
-_text = msgspec.json.Decoder(str).decode
 _list = msgspec.json.Decoder(list[msgspec.Raw]).decode
 
 
 class Kind(enum.Enum):
-    """How a column's values are to be read; see the module."""
+    """How a column's values are to be read."""
 
     TEXT = enum.auto()
+    """As PostgreSQL reads them: all that is not listed here."""
     JSON = enum.auto()
+    """A string stays a JSON string, with its quotes."""
+    JSONB = enum.auto()
+    """The same, but it can't hold the character U+0000."""
     INSTANT = enum.auto()
+    """With time zone. A number is an epoch."""
+    TIMESTAMP = enum.auto()
+    """Without. A number is an epoch, in UTC; text with an offset is put in UTC."""
+    DATE = enum.auto()
+    """A number is a day, or an epoch."""
+    TIME = enum.auto()
+    """Without time zone. A number counts from midnight; text with an offset is put in UTC."""
+    TIMETZ = enum.auto()
+    """With time zone. A number counts from midnight."""
     BYTES = enum.auto()
+    r"""Text in base64 or hex."""
+    UNSIGNED = enum.auto()
+    """PostgreSQL would wrap what is negative."""
+    NAME = enum.auto()
+    """PostgreSQL would cut off what is too long."""
+    CHAR = enum.auto()
+    """The type "char": PostgreSQL would keep one byte."""
 
     @classmethod
     def of(cls, type_name: str) -> Kind:
@@ -61,11 +71,29 @@ class Kind(enum.Enum):
 
 _KINDS: Final = {
     "json": Kind.JSON,
-    "jsonb": Kind.JSON,
-    "timestamp": Kind.INSTANT,
+    "jsonb": Kind.JSONB,
     "timestamptz": Kind.INSTANT,
+    "timestamp": Kind.TIMESTAMP,
+    "date": Kind.DATE,
+    "time": Kind.TIME,
+    "timetz": Kind.TIMETZ,
     "bytea": Kind.BYTES,
+    "oid": Kind.UNSIGNED,
+    "xid": Kind.UNSIGNED,
+    "xid8": Kind.UNSIGNED,
+    "cid": Kind.UNSIGNED,
+    "name": Kind.NAME,
+    "char": Kind.CHAR,
 }
+_DOCUMENTS: Final = {Kind.JSON, Kind.JSONB}
+_NUMBERS_OF: Final = {
+    Kind.INSTANT: instant,
+    Kind.TIMESTAMP: instant,
+    Kind.DATE: day,
+    Kind.TIME: of_day,
+    Kind.TIMETZ: of_day,
+}
+_ZONELESS: Final = {Kind.TIMESTAMP, Kind.TIME}
 
 
 @attrs.frozen
@@ -85,33 +113,29 @@ class Column:
     """False for what PostgreSQL alone fills: generated columns, and identities GENERATED ALWAYS."""
 
     @property
+    def is_verbatim(self) -> bool:
+        """COPY is given its cells as they are, quotes and all; they stand at the end of a line. Else quotes are taken away."""
+        return self.is_array or self.kind in _DOCUMENTS
+
+    @property
     def is_special(self) -> bool:
         """Some of its values may have to be converted."""
-        return self.is_array or self.kind is not Kind.TEXT
-
-
-class Unstorable(Exception):  # noqa: N818 - it is the value that is
-    """PostgreSQL can't hold this value; the message says why, without the value."""
+        return self.is_array or self.kind not in {Kind.TEXT, *_DOCUMENTS}
 
 
 def is_plain(column: Column, cells: bytes) -> bool:
-    """True if no cell has to be converted. Before each of the cells stands a newline; may be false for nothing."""
+    """True if no cell of a special column has to be converted. Before each of the cells stands a newline; may be false for nothing."""
     if column.is_array:
-        return b"\n[" not in cells and b"\n{" not in cells
+        return not any(mark in cells for mark in (b"\n[", b"\n{", b'\n"'))
 
-    match column.kind:
-        case Kind.TEXT:
-            return True
-        case Kind.JSON:
-            return b'\n"' not in cells
-        case Kind.INSTANT:
-            return not _EPOCHS.search(cells)
-        case Kind.BYTES:
-            return False
+    if column.kind not in _NUMBERS_OF or _NUMBERS.search(cells):
+        return False
+
+    return column.kind not in _ZONELESS or not (b"\\" in cells or ZONED.search(cells))
 
 
-def converted(column: Column, cell: msgspec.Raw) -> bytes | msgspec.Raw:
-    """Return what COPY is to be given for the cell; Raw if its JSON text will do.
+def converted(column: Column, cell: msgspec.Raw, rules: Rules) -> bytes | msgspec.Raw:
+    """Return what COPY is to be given for the cell of a special column; Raw if its JSON text will do.
 
     :raises Unstorable: and says why.
     """
@@ -120,106 +144,93 @@ def converted(column: Column, cell: msgspec.Raw) -> bytes | msgspec.Raw:
     if raw == b"null":
         return cell
 
-    if column.is_array:
-        if raw.startswith(b"{"):  # {} would be an empty array
-            raise Unstorable("is an object, not a list")
+    if not column.is_array:
+        content = _content(column.kind, raw, rules)
+        return cell if content is None else literal(content)
 
-        return escaped(_array(column, raw).encode()) if raw.startswith(b"[") else cell
+    if raw.startswith(b"{"):  # {} would be an empty array
+        raise Unstorable("22P02", "is an object, not a list")
 
-    content = _content(column.kind, raw)
-    return cell if content is None else literal(content)
+    if raw.startswith(b"["):
+        return escaped(_array(column, raw, rules))
 
-
-def text_of(cell: bytes) -> bytes:
-    """Return the text of a JSON string, or the JSON text of any other value.
-
-    :raises Unstorable: if it holds a character that no text of PostgreSQL can.
-    """
-    if cell[0] != _QUOTE:
-        return cell
-
-    text = _text(cell)
-
-    if "\x00" in text:
-        raise Unstorable("holds \\u0000, which no text in PostgreSQL can hold")
-
-    return text.encode()
+    return literal(text_of(raw, rules)) if is_text(raw) else cell
 
 
-def literal(content: bytes) -> bytes:
-    """Return a text for COPY such that nothing in it means anything."""
-    return b"nul\\l" if content == b"null" else GUARD + escaped(content) + GUARD
+def _content(kind: Kind, raw: bytes, rules: Rules) -> bytes | None:
+    """Return the text that PostgreSQL is to read; None if the value's own will do."""
+    if kind is Kind.BYTES:
+        return _bytes(raw, rules)
+
+    if NUMBER.match(raw) and kind in _NUMBERS_OF:
+        return _NUMBERS_OF[kind](raw, rules)
+
+    if kind in _ZONELESS and is_text(raw):
+        text = text_of(raw, rules)
+        return put_in_utc(text.decode()).encode() if ZONED.search(text) else None
+
+    if kind is Kind.UNSIGNED and text_of(raw, rules).lstrip().startswith(b"-"):
+        raise Unstorable("22003", "is negative")
+
+    if (kind is Kind.NAME and len(text_of(raw, rules)) > _MAX_NAME) or (kind is Kind.CHAR and not _is_char(raw, rules)):
+        raise Unstorable("22001", "is too long")
+
+    return None
 
 
-def escaped(content: bytes) -> bytes:
-    """Escape what has a meaning inside a line of COPY."""
-    return (
-        content.replace(b"\\", b"\\\\")
-        .replace(b"\n", b"\\n")
-        .replace(b"\t", b"\\t")
-        .replace(b"\r", b"\\r")
-        .replace(GUARD, b"\\001")
-    )
+def _is_char(raw: bytes, rules: Rules) -> bool:
+    text = text_of(raw, rules)
+    return len(text) <= 1 or re.fullmatch(rb"\\[0-3][0-7]{2}", text) is not None
 
 
-def _content(kind: Kind, raw: bytes) -> bytes | None:
-    match kind:
-        case Kind.JSON:
-            return raw if raw[0] == _QUOTE else None
-        case Kind.INSTANT:
-            return _instant(raw) if _EPOCH.match(raw) else None
-        case Kind.BYTES:
-            return _bytes(raw)
-        case Kind.TEXT:
-            return None
+def _bytes(raw: bytes, rules: Rules) -> bytes:
+    if not is_text(raw):
+        raise Unstorable("22P02", f"is not text; bytea takes {rules.encoding}")
 
-
-def _instant(raw: bytes) -> bytes:
-    try:
-        number = Decimal(raw.decode())
-        size = number.copy_abs()
-
-        if size >= _NO_EPOCH:
-            raise Unstorable("is no epoch in seconds, milliseconds or microseconds")
-
-        scale = 1_000_000 if size < _MILLISECONDS else 1_000 if size < _MICROSECONDS else 1
-        moment = _BEGINNING + timedelta(microseconds=int(number * scale))
-    except ArithmeticError:
-        raise Unstorable("is an epoch outside the years 1 to 9999") from None
-
-    return moment.isoformat().encode()
-
-
-def _bytes(raw: bytes) -> bytes:
-    if raw[0] != _QUOTE:
-        raise Unstorable("is not text; bytea takes base64, or hex that starts with \\x")
-
-    text = _text(raw)
+    text = text_of(raw, rules)
 
     if text.startswith(_HEX_PREFIX):
-        return text_of(raw)
+        return text
+
+    if rules.encoding == "hex":
+        return _HEX_PREFIX + text
 
     try:
-        return b"\\x" + base64.b64decode(text, validate=True).hex().encode()
+        return _HEX_PREFIX + binascii.hexlify(base64.b64decode(text, validate=True))
     except (binascii.Error, ValueError):
-        raise Unstorable("is neither base64 nor hex that starts with \\x") from None
+        raise Unstorable("22023", "is neither base64 nor hex that starts with \\x (bytea.encoding)") from None
 
 
-def _array(column: Column, raw: bytes, depth: int = 1) -> str:
+def _array(column: Column, raw: bytes, rules: Rules, depth: int = 1) -> bytes:
     if depth > _MAX_DIMENSIONS:
-        raise Unstorable(f"is nested deeper than {_MAX_DIMENSIONS} lists")
+        raise Unstorable("54000", f"is nested deeper than {_MAX_DIMENSIONS} lists")
 
-    elements = [bytes(element) for element in _list(raw)]
-    return "{" + column.delimiter.join(_element(column, element, depth) for element in elements) + "}"
+    elements = _elements(raw)
+
+    if depth > 1 and not elements:
+        raise Unstorable("2202E", "has an empty list inside a list, which no array can")
+
+    made = [_element(column, bytes(element), rules, depth) for element in elements]
+    return b"{" + column.delimiter.encode().join(made) + b"}"
 
 
-def _element(column: Column, raw: bytes, depth: int) -> str:
+def _elements(raw: bytes) -> list[msgspec.Raw]:
+    try:
+        return _list(raw)
+    except msgspec.DecodeError:
+        return [restored(element) for element in _list(loosen(raw))]
+
+
+def _element(column: Column, raw: bytes, rules: Rules, depth: int) -> bytes:
     if raw == b"null":
-        return "NULL"
+        return b"NULL"
 
-    if raw.startswith(b"[") and column.kind is not Kind.JSON:
-        return _array(column, raw, depth + 1)
+    if column.kind in _DOCUMENTS:
+        content = raw if column.kind is Kind.JSON else without_nulls(raw, rules)
+    elif raw.startswith(b"["):
+        return _array(column, raw, rules, depth + 1)
+    else:
+        found = _content(column.kind, raw, rules)
+        content = text_of(raw, rules) if found is None else found
 
-    content = raw if column.kind is Kind.JSON else _content(column.kind, raw)
-    text = (text_of(raw) if content is None else content).decode()
-    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+    return b'"' + content.replace(b"\\", b"\\\\").replace(b'"', b'\\"') + b'"'
