@@ -8,7 +8,16 @@ import pytest
 from psycopg import errors
 
 from streamhouse_connect import FatalError, RetriableError
-from streamhouse_postgres_sink._errors import Culprit, Meaning, cannot_connect, culprit, meaning, reason, translate
+from streamhouse_postgres_sink._errors import (
+    Culprit,
+    Meaning,
+    cannot_connect,
+    culprit,
+    meaning,
+    reason,
+    refuses,
+    translate,
+)
 from streamhouse_postgres_sink._types import Column
 
 COLUMNS = [Column("q", "int"), Column("qty", "int"), Column("qty: x", "int")]
@@ -34,6 +43,23 @@ def error(state: str, **diagnosis: Any) -> psycopg.Error:
 def test_every_sqlstate_has_a_meaning(states: str, expected: Meaning):
     """By its code or by its class; what is in neither needs somebody to look."""
     assert {state: meaning(error(state)) for state in states.split()} == dict.fromkeys(states.split(), expected)
+
+
+@pytest.mark.parametrize(
+    ("state", "context", "refused"),
+    [
+        ("22P02", "COPY orders, line 3", True),
+        ("42601", 'COPY orders, line 3, column qty: "a b"', True),
+        ("42P01", 'COPY orders, line 3, column qty: "nope"', True),
+        ("42P01", "COPY orders, line 3", False),
+        ("57014", 'COPY orders, line 3, column qty: "a"', False),
+        ("0A000", 'COPY orders, line 3, column qty: "<a/>"', False),
+    ],
+)
+def test_what_a_columns_input_function_says_is_about_the_record(state: str, context: str, refused: bool):
+    """Even if the SQLSTATE is one of statements; not if the server is busy, or lacks the type's feature for every record."""
+    said = error(state, context=context)
+    assert refuses(said, culprit(said, relation="orders", columns=COLUMNS)) is refused
 
 
 def test_a_lost_connection_means_later():
