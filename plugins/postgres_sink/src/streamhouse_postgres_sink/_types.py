@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Column", "Kind", "converted", "is_plain"]
 
-_NUMBERS: Final = re.compile(rb"\n-?[0-9]")
+_NO_TEXT: Final = re.compile(rb"\n[-0-9\[{]")
 _HEX_PREFIX: Final = b"\\x"
 _MAX_DIMENSIONS: Final = 6
 """PostgreSQL's MAXDIM."""
@@ -54,6 +54,8 @@ class Kind(enum.Enum):
     """Without time zone. A number counts from midnight; text with an offset is put in UTC."""
     TIMETZ = enum.auto()
     """With time zone. A number counts from midnight."""
+    INTERVAL = enum.auto()
+    """As in all columns of time, PostgreSQL would read [1,[2,3]] as three numbers."""
     BYTES = enum.auto()
     r"""Text in base64 or hex."""
     UNSIGNED = enum.auto()
@@ -77,6 +79,7 @@ _KINDS: Final = {
     "date": Kind.DATE,
     "time": Kind.TIME,
     "timetz": Kind.TIMETZ,
+    "interval": Kind.INTERVAL,
     "bytea": Kind.BYTES,
     "oid": Kind.UNSIGNED,
     "xid": Kind.UNSIGNED,
@@ -93,6 +96,7 @@ _NUMBERS_OF: Final = {
     Kind.TIME: of_day,
     Kind.TIMETZ: of_day,
 }
+_TIMES: Final = {*_NUMBERS_OF, Kind.INTERVAL}
 _ZONELESS: Final = {Kind.TIMESTAMP, Kind.TIME}
 
 
@@ -128,7 +132,7 @@ def is_plain(column: Column, cells: bytes) -> bool:
     if column.is_array:
         return not any(mark in cells for mark in (b"\n[", b"\n{", b'\n"'))
 
-    if column.kind not in _NUMBERS_OF or _NUMBERS.search(cells):
+    if column.kind not in _TIMES or _NO_TEXT.search(cells):
         return False
 
     return column.kind not in _ZONELESS or not (b"\\" in cells or ZONED.search(cells))
@@ -161,6 +165,9 @@ def _content(kind: Kind, raw: bytes, rules: Rules) -> bytes | None:
     """Return the text that PostgreSQL is to read; None if the value's own will do."""
     if kind is Kind.BYTES:
         return _bytes(raw, rules)
+
+    if kind in _TIMES and raw.startswith((b"[", b"{")):
+        raise Unstorable("22007", "is a list or an object, not a time")
 
     if NUMBER.match(raw) and kind in _NUMBERS_OF:
         return _NUMBERS_OF[kind](raw, rules)
