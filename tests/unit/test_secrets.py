@@ -75,6 +75,17 @@ def test_a_stored_secret_is_not_sent_somewhere_else(moved: str) -> None:
     assert [problem.field for problem in caught.value.problems] == ["config.connection.url", "config.s3.secret.key"]
 
 
+@pytest.mark.parametrize("moved", ["u:*@a:1,evil:2", "u:*@b:2,a:1", "u:*@a:1", "v:*@a:1,b:2", "u:*@a:1,b:3"])
+def test_nor_to_another_of_several_hosts(moved: str) -> None:
+    """Which are all that may get it, each with its port; what is unchanged is filled in."""
+    stored = {"connection.url": "postgres://u:geheim@a:1,b:2/d", "s3.secret.key": "k"}
+    assert restore([Config], mask([Config], stored), stored) == stored
+
+    for url in (f"postgres://{moved}/d", f"postgres://{moved.replace('*', 'new')}/d"):
+        with pytest.raises(ConfigError, match="give the secret again"):
+            restore([Config], {"connection.url": url.replace("*", MASK), "s3.secret.key": MASK}, stored)
+
+
 @pytest.mark.parametrize(
     "smuggled", ["postgres://u:*@evil/x@h/d", "postgres://u:*@evil:1@h/d", "postgres://u:*@h/d?password=*@evil"]
 )

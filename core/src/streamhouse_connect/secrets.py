@@ -82,9 +82,17 @@ class SecretUrl(Secret):
         return frozenset(text for raw in found for text in (raw, unquote(raw), quote(unquote(raw), safe="")) if text)
 
     def origin(self) -> tuple[str, str | None, str | None, int | None] | None:
-        """Return scheme, user, host and port: where the password is sent; None for what is not a URL."""
+        """Return scheme, user, host and port: where the password is sent; None for what is not a URL.
+
+        Several hosts, each with its port, are one host without a port.
+        """
         try:
             parts = urlsplit(self.masked())
+            hosts = parts.netloc.rpartition("@")[2]
+
+            if "," in hosts:
+                return parts.scheme, parts.username, hosts.lower(), None
+
             return parts.scheme, parts.username, parts.hostname, parts.port
         except ValueError:
             return None
