@@ -2,10 +2,11 @@ from __future__ import annotations
 
 import pytest
 
-from streamhouse_connect import SecretUrl
+from streamhouse_connect import Secret, SecretUrl
 from streamhouse_postgres_sink import PostgresConfig, PostgresSink
 
 URL = SecretUrl("postgresql://u:hunter2@h/d")
+NOBODY = SecretUrl("postgresql://u@h/d")
 
 
 def problems(**options: object) -> list[str]:
@@ -52,6 +53,17 @@ def test_a_key_of_names_that_cannot_be_is_a_problem(fields: tuple[str, ...], pro
 def test_the_password_is_not_shown():
     """Wherever the configuration is printed."""
     assert "hunter2" not in repr(PostgresConfig(url=URL, table_name="orders"))
+    assert "hunter2" not in repr(PostgresConfig(url=NOBODY, table_name="orders", password=Secret("hunter2")))
+
+
+def test_a_password_of_its_own_is_the_one_that_libpq_is_told():
+    """Whatever characters it has; one in the URL as well is one too many."""
+    config = PostgresConfig(url=NOBODY, table_name="orders", password=Secret("p@ss w/rd'"))
+    assert config.parameters["password"] == "p@ss w/rd'"
+    assert not problems(url=NOBODY, password=Secret("hunter3"))
+    (problem,) = problems(password=Secret("hunter3"))
+    assert problem.startswith("connection.password is given in connection.url as well")
+    assert "hunter" not in problem
 
 
 @pytest.mark.parametrize(

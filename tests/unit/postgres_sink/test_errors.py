@@ -25,8 +25,10 @@ COLUMNS = [Column("q", "int"), Column("qty", "int"), Column("qty: x", "int")]
 
 def error(state: str, **diagnosis: Any) -> psycopg.Error:
     """An error as the server sends it, with these fields of its diagnosis."""
-    fields: dict[str, Any] = {"context": None, "column_name": None, "constraint_name": None, "message_primary": None}
-    kind = type("Said", (errors.lookup(state),), {"diag": SimpleNamespace(**{**fields, **diagnosis})})
+    named = ("context", "column_name", "constraint_name", "message_primary", "message_detail", "source_function")
+    fields: dict[str, Any] = dict.fromkeys(named)
+    known = errors.lookup(state) if state != "45000" else psycopg.DatabaseError
+    kind = type("Said", (known,), {"sqlstate": state, "diag": SimpleNamespace(**{**fields, **diagnosis})})
     said: psycopg.Error = kind("a message with a secret")
     return said
 
@@ -106,6 +108,28 @@ def test_a_reason_is_made_of_names():
     assert reason(said, Culprit(None, None, None)) == "PostgreSQL refuses it: 23514 check violation"
 
 
+def test_a_reason_quotes_the_record_if_that_is_wanted():
+    """By PostgreSQL's message and its detail, each on one line."""
+    said = error("23505", constraint_name="pk", message_primary="duplicate key", message_detail="Key (id)=(1\n)")
+    assert reason(said, Culprit(None, None, "pk"), with_values=True) == (
+        'PostgreSQL refuses it: 23505 unique violation, constraint "pk": duplicate key: Key (id)=(1 )'
+    )
+
+
+def test_the_words_of_a_trigger_are_not_repeated():
+    """Whatever SQLSTATE it gives them: they may quote the record."""
+    for state in ("45000", "57014", "42P01"):
+        said = error(state, message_primary="no: secret", source_function="exec_stmt_raise")
+        assert "secret" not in str(translate(said, place="h/d"))
+
+
+@pytest.mark.parametrize("state", ["28P01", "3D000", "3F000", "42501", "42703", "42P01", "42P10"])
+def test_what_somebody_has_to_change_comes_with_the_remedy(state: str):
+    """After the second time, for what a look at the catalogue may mend."""
+    said = error(state, message_primary="words")
+    assert str(translate(said, place="h/d")).rpartition(": words; ")[2]
+
+
 def test_an_error_about_no_record_is_said_in_postgresqls_words():
     """With the place, and the remedy where there is one."""
     denied = translate(error("42501", message_primary="permission denied for table orders"), place="h/d")
@@ -124,6 +148,12 @@ def test_an_error_about_no_record_is_said_in_postgresqls_words():
         ('FATAL:  no pg_hba.conf entry for host "1.2.3.4"', FatalError, "pg_hba.conf"),
         ("server does not support SSL, but SSL was required", FatalError, "sslmode"),
         ("SSL error: certificate verify failed", FatalError, "sslrootcert"),
+        ("SSL error: tlsv1 alert unknown ca", FatalError, "sslcert"),
+        ("SSL error: unexpected eof while reading", RetriableError, "unexpected eof"),
+        ('FATAL:  certificate authentication failed for user "u"', FatalError, "sslcert"),
+        ('private key file "k" has group or world access', FatalError, "sslkey"),
+        ("FATAL:  no such database: d", FatalError, "the database"),
+        ("FATAL:  session is read-only", RetriableError, "read-only"),
         ("Connection refused\n\tIs the server running?", RetriableError, "refused Is the server"),
         ("FATAL:  the database system is starting up", RetriableError, "starting up"),
         ("FATAL:  sorry, too many clients already", RetriableError, "too many"),

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Final, Literal
 
 import attrs
 
-from streamhouse_connect import Problem, SecretUrl, option
+from streamhouse_connect import Problem, Secret, SecretUrl, option
 from streamhouse_postgres_sink._cells import Rules
 from streamhouse_postgres_sink._modes import InsertMode, Mode
 from streamhouse_postgres_sink._names import InvalidName, TableName, parse_table_name, trouble_with
-from streamhouse_postgres_sink._url import troubles_with
+from streamhouse_postgres_sink._url import certificates, connection_parameters, has_password, troubles_with
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,7 +25,13 @@ class PostgresConfig:
     """Where the rows go, and how."""
 
     url: SecretUrl = option(
-        "connection.url", doc="The database: postgresql://user:password@host:5432/database?sslmode=verify-full."
+        "connection.url",
+        doc="The database: postgresql://user:password@host:5432/database?sslmode=verify-full. Of several hosts, "
+        "host1:5432,host2:5432, the first is used that can be written to. Certificates and keys (sslrootcert, sslcert, sslkey) "
+        "are files of one directory of the worker's: ~/.postgresql, or what STREAMHOUSE_CONNECT_CERTIFICATES names.",
+    )
+    password: Secret | None = option(
+        "connection.password", default=None, doc="The user's password, where connection.url holds none."
     )
     table_name: str = option(
         "table.name",
@@ -115,6 +121,18 @@ class PostgresConfig:
         maximum=86_400_000,
         doc="How long one batch may take, waiting for locks included, before it is given up and tried again.",
     )
+    shows_values: bool = option(
+        "errors.log.include.messages",
+        default=False,
+        doc="Whether the reasons of rejected records may quote them: PostgreSQL's message and its detail are added to "
+        "SQLSTATE, column and constraint.",
+    )
+
+    @property
+    def parameters(self) -> dict[str, str]:
+        """What libpq is told; only once there are no problems."""
+        password = {"password": self.password.reveal()} if self.password else {}
+        return {**connection_parameters(self.url, directory=certificates()), **password}
 
     @property
     def table(self) -> TableName:
@@ -154,8 +172,11 @@ class PostgresConfig:
 
     def problems(self) -> Iterator[Problem]:
         """Yield what is wrong beyond the type of single options."""
-        for trouble in troubles_with(self.url):
-            yield Problem("connection.url", trouble)
+        troubles = list(troubles_with(self.url, directory=certificates()))
+        yield from (Problem("connection.url", trouble) for trouble in troubles)
+
+        if self.password and not troubles and has_password(self.url):
+            yield Problem("connection.password", "is given in connection.url as well; leave it out there")
 
         try:
             parse_table_name(self.table_name)

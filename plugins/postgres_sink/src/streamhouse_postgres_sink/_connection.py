@@ -1,58 +1,92 @@
-"""Connects to the database, with the few settings that every transaction relies on."""
+"""Connects to the database, with the few settings that every transaction relies on.
+
+A pooler in transaction mode, such as PgBouncer, gives every transaction another connection to the server. Settings, temporary
+tables and prepared statements are lost between two of them, or somebody else meets them: what a transaction needs has to be made
+in it. That there is a pooler is seen from the number of the server's process, of which it knows nothing when it welcomes a client.
+"""
 
 from __future__ import annotations
 
 import contextlib
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import psycopg
 from psycopg.conninfo import make_conninfo
 
 from streamhouse_postgres_sink._errors import cannot_connect, translate
-from streamhouse_postgres_sink._url import connection_parameters, place
+from streamhouse_postgres_sink._url import place
 
 if TYPE_CHECKING:
-    from psycopg import AsyncConnection
-
     from streamhouse_postgres_sink._config import PostgresConfig
 
-__all__ = ["connect"]
+__all__ = ["Connection", "connect"]
 
 # Times without a zone are read as UTC, whatever the server's default; what is committed is on disk, whatever the user's
 # default.
 _SETTINGS: Final = """
-SELECT set_config('TimeZone', 'UTC', false),
-       set_config('statement_timeout', %(timeout)s, false),
-       set_config('lock_timeout', %(timeout)s, false),
-       set_config('idle_in_transaction_session_timeout', %(timeout)s, false),
+SELECT set_config('TimeZone', 'UTC', %(is_local)s),
+       set_config('statement_timeout', %(timeout)s, %(is_local)s),
+       set_config('lock_timeout', %(timeout)s, %(is_local)s),
+       set_config('idle_in_transaction_session_timeout', %(timeout)s, %(is_local)s),
        set_config('synchronous_commit', CASE current_setting('synchronous_commit')
-                                        WHEN 'off' THEN 'on' ELSE current_setting('synchronous_commit') END, false)
+                                        WHEN 'off' THEN 'on' ELSE current_setting('synchronous_commit') END, %(is_local)s)
 """
 
 # The transaction of a connection that was dropped ends within seconds, and its locks with it.
 _NOTICE_LOSS: Final = "SET client_connection_check_interval = '5s'"
 
 
-async def connect(config: PostgresConfig, *, connector: str) -> AsyncConnection:
-    """Connect; the connection commits every statement unless it is told otherwise.
+class Connection(psycopg.AsyncConnection[tuple[Any, ...]]):
+    """A connection that commits every statement unless a transaction is begun."""
+
+    is_pooled = False
+    """Whether each transaction may be another session of the server's."""
+    timeout_ms = 0
+
+    async def settle(self) -> None:
+        """Find out who is there, and set what the session, or else each transaction, relies on."""
+        row = await (await self.execute("SELECT pg_backend_pid()")).fetchone()
+        self.is_pooled = row != (self.info.backend_pid,)
+
+        if self.is_pooled:
+            self.prepare_threshold = None
+            return
+
+        await self._set(is_local=False)
+
+        with contextlib.suppress(psycopg.errors.InvalidParameterValue):  # not every platform can
+            await self.execute(_NOTICE_LOSS)
+
+    async def begin(self) -> None:
+        """Begin a transaction; in a pipeline this takes no time of its own."""
+        await self.execute("BEGIN")
+
+        if self.is_pooled:
+            await self._set(is_local=True)
+
+    async def _set(self, *, is_local: bool) -> None:
+        await self.execute(_SETTINGS, {"timeout": str(self.timeout_ms), "is_local": is_local})
+
+
+async def connect(config: PostgresConfig, *, connector: str) -> Connection:
+    """Connect.
 
     :raises RetriableError: the server can't be reached.
     :raises FatalError: it can, but not like this.
     """
-    timeout = str(config.write_timeout_ms)
-    given = connection_parameters(config.url)
-    defaults = {"tcp_user_timeout": timeout, "fallback_application_name": f"streamhouse-connect {connector}"}
+    defaults = {
+        "tcp_user_timeout": str(config.write_timeout_ms),
+        "fallback_application_name": f"streamhouse-connect {connector}",
+    }
 
     try:
-        connection = await psycopg.AsyncConnection.connect(make_conninfo(**{**defaults, **given}), autocommit=True)
+        connection = await Connection.connect(make_conninfo(**{**defaults, **config.parameters}), autocommit=True)
     except psycopg.Error as error:
         raise cannot_connect(error, place=place(config.url)) from None  # the cause may show parameters
 
     try:
-        await connection.execute(_SETTINGS, {"timeout": timeout})
-
-        with contextlib.suppress(psycopg.errors.InvalidParameterValue):  # not every platform can
-            await connection.execute(_NOTICE_LOSS)
+        connection.timeout_ms = config.write_timeout_ms
+        await connection.settle()
     except psycopg.Error as error:
         await connection.close()
         raise translate(error, place=place(config.url)) from error

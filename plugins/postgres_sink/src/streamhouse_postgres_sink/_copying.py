@@ -4,43 +4,57 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import attrs
 import psycopg
 
 from streamhouse_connect import RejectedRecords
 from streamhouse_postgres_sink._errors import culprit, reason, refuses
 
 if TYPE_CHECKING:
-    from psycopg import AsyncConnection, sql
+    from psycopg import sql
 
     from streamhouse_postgres_sink._catalogue import Table
+    from streamhouse_postgres_sink._connection import Connection
+    from streamhouse_postgres_sink._errors import Culprit
     from streamhouse_postgres_sink._loads import Load
 
-__all__ = ["send"]
+__all__ = ["Copying"]
 
 
-async def send(
-    connection: AsyncConnection, statement: sql.Composed, load: Load, *, table: Table, relation: str | None
-) -> None:
-    """Send the lines; `relation` is what PostgreSQL calls the target, None if lines are no records.
+@attrs.frozen
+class Copying:
+    """Copies records over a connection, for one table."""
 
-    :raises RejectedRecords: for records that have no lines, or for the one that PostgreSQL names.
-    """
-    rejected: dict[int, str] = {}
+    connection: Connection
+    table: Table
+    shows_values: bool = attrs.field(kw_only=True)
+    """What is said of a record that is refused may quote it."""
 
-    try:
-        async with connection.cursor() as cursor, cursor.copy(statement) as copy:
-            for data, wrong in load.chunks():
-                rejected.update(wrong)
+    async def send(self, statement: sql.Composed, load: Load, *, relation: str | None) -> None:
+        """Send the lines; `relation` is what PostgreSQL calls the target, None if lines are no records.
 
-                if not rejected:
-                    await copy.write(data)
+        :raises RejectedRecords: for records that have no lines, or for the one that PostgreSQL names.
+        """
+        rejected: dict[int, str] = {}
 
-            if rejected:
-                raise RejectedRecords(rejected)
-    except psycopg.Error as error:
-        cause = culprit(error, relation=relation, columns=table.columns)
+        try:
+            async with self.connection.cursor() as cursor, cursor.copy(statement) as copy:
+                for data, wrong in load.chunks():
+                    rejected.update(wrong)
 
-        if not refuses(error, cause) or cause.line is None or cause.line > len(load.indexes):
-            raise
+                    if not rejected:
+                        await copy.write(data)
 
-        raise RejectedRecords({load.indexes[cause.line - 1]: reason(error, cause)}) from None
+                if rejected:
+                    raise RejectedRecords(rejected)
+        except psycopg.Error as error:
+            cause = culprit(error, relation=relation, columns=self.table.columns)
+
+            if not refuses(error, cause) or cause.line is None or cause.line > len(load.indexes):
+                raise
+
+            raise RejectedRecords({load.indexes[cause.line - 1]: self.reason(error, cause)}) from None
+
+    def reason(self, error: psycopg.Error, cause: Culprit) -> str:
+        """Return why PostgreSQL refuses a record."""
+        return reason(error, cause, with_values=self.shows_values)

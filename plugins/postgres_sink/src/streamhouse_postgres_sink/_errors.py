@@ -5,8 +5,8 @@
     STALE    the table is not what it was when the catalogue was read: read it again, once
     FATAL    somebody has to change something
 
-What PostgreSQL says of a record often quotes its values. Nothing of that is repeated: the reason for a dead letter is made of
-the SQLSTATE and of names.
+What PostgreSQL says of a record often quotes its values. Nothing of that is repeated, unless it was asked for: the reason for a
+dead letter is made of the SQLSTATE and of names. Nor are the words of a trigger, which may quote a record whatever they are about.
 """
 
 from __future__ import annotations
@@ -66,22 +66,29 @@ _CODES: Final = {
     "42P10": Meaning.STALE,  # no unique index for ON CONFLICT
 }
 _REMEDIES: Final = {
-    "3D000": "correct the database in connection.url",
-    "42501": "grant the privilege to the user of connection.url",
     "28": "correct user and password in connection.url",
+    "3D000": "correct the database in connection.url",
+    "3F000": "create the schema, or correct table.name",
+    "42501": "grant the privilege to the user of connection.url",
+    "42703": "a trigger, view or rule of the table names a column that is gone: mend it",
+    "42P01": "create the table, or correct table.name; if it is none of yours, a trigger or view of the table names it",
+    "42P10": "create a unique index on exactly the columns of pk.fields, or correct pk.fields",
 }
 
 # PQconnectPoll gives no SQLSTATE, only text.
 _REFUSALS: Final = {
+    r"certificate|private key|SSL error: .*alert|does not support SSL|no encryption": "correct sslmode, sslrootcert, sslcert "
+    "and sslkey in connection.url",
     r"authentication failed|no password supplied|authentication method|requires? password": "correct user and password "
     "in connection.url",
-    r"role .* does not exist|not permitted to log in": "correct the user in connection.url",
-    r"database .* does not exist|permission denied for database|not currently accepting connections": "correct the "
+    r"role .* does not exist|not permitted to log in|no such user": "correct the user in connection.url",
+    r"database .* does not exist|no such database|permission denied for database|not currently accepting connections": "correct the "
     "database in connection.url",
     r"no pg_hba\.conf entry": "allow this user, database and host in the server's pg_hba.conf, or correct connection.url",
-    r"certificate|does not support SSL|no encryption": "correct sslmode and sslrootcert in connection.url",
 }
 _WHERE: Final = r"^COPY {}, \w+:? (?P<line>\d+)(?:, \w+ (?P<column>(?s:.*)))?"
+_RAISE: Final = "exec_stmt_raise"
+"""The function of PostgreSQL's source from which the words of PL/pgSQL's RAISE come."""
 _MAX_MESSAGE: Final = 500
 
 
@@ -134,8 +141,8 @@ def culprit(error: psycopg.Error, *, relation: str | None, columns: Collection[C
     )
 
 
-def reason(error: psycopg.Error, cause: Culprit) -> str:
-    """Return why PostgreSQL refuses a record, without any value."""
+def reason(error: psycopg.Error, cause: Culprit, *, with_values: bool = False) -> str:
+    """Return why PostgreSQL refuses a record; `with_values`: in its own words, too, which quote the record."""
     parts = [f"PostgreSQL refuses it: {_name(error)}"]
 
     if cause.column:
@@ -144,7 +151,9 @@ def reason(error: psycopg.Error, cause: Culprit) -> str:
     if cause.constraint:
         parts.append(f'constraint "{cause.constraint}"')
 
-    return ", ".join(parts)
+    named = ", ".join(parts)
+    words = [error.diag.message_primary, error.diag.message_detail] if with_values else []
+    return ": ".join([named, *(_brief(text) for text in words if text)])
 
 
 def translate(error: psycopg.Error, *, place: str) -> DeliveryError:
@@ -188,7 +197,8 @@ def _name(error: psycopg.Error) -> str:
 
 def _message(error: psycopg.Error) -> str:
     primary = error.diag.message_primary
-    return f": {_brief(primary)}" if primary and meaning(error) is not Meaning.RECORD else ""
+    may_quote = meaning(error) is Meaning.RECORD or error.diag.source_function == _RAISE
+    return f": {_brief(primary)}" if primary and not may_quote else ""
 
 
 def _brief(text: str) -> str:

@@ -23,10 +23,10 @@ from streamhouse_postgres_sink._offsets import Row, compare
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
 
-    from psycopg import AsyncConnection
     from psycopg.sql import Composed
 
     from streamhouse_connect import SinkContext, TopicPartition
+    from streamhouse_postgres_sink._connection import Connection
     from streamhouse_postgres_sink._offsets import Key, Move
 
 __all__ = ["Ledger"]
@@ -41,7 +41,7 @@ _SET_PATIENCE: Final = "SELECT set_config('lock_timeout', %s, true)"
 class Ledger:
     """The rows of one connector in the table of a schema."""
 
-    def __init__(self, connection: AsyncConnection, schema: str | None, context: SinkContext) -> None:
+    def __init__(self, connection: Connection, schema: str | None, context: SinkContext) -> None:
         self._connection = connection
         self._context = context
         self._statements = OffsetStatements(schema)
@@ -131,7 +131,7 @@ class Ledger:
     async def _move_each(self, moves: Sequence[Move]) -> bool:
         """Begin as `begin` does, a row after the other; False if one is not as it was left, and nothing is begun."""
         async with self._connection.pipeline():
-            await self._connection.execute("BEGIN")
+            await self._connection.begin()
             cursors = [
                 await self._connection.execute(
                     self._statements.move_one,
@@ -156,7 +156,7 @@ class Ledger:
         keys = [self._context.uid, [move.topic_id for move in moves], [move.tp.partition for move in moves]]
 
         async with self._connection.pipeline():
-            await self._connection.execute("BEGIN")
+            await self._connection.begin()
             cursor = await self._connection.execute(self._statements.lock, keys)
             await self._connection.execute(self._statements.move, [*keys, [move.next_offset for move in moves]])
 
@@ -164,7 +164,7 @@ class Ledger:
 
     async def _transact(self, statement: Composed, parameters: Mapping[str, object]) -> list[tuple[Any, ...]]:
         async with self._connection.pipeline():
-            await self._connection.execute("BEGIN")
+            await self._connection.begin()
             await self._connection.execute(_SET_PATIENCE, [_CLAIM_PATIENCE])
             cursor = await self._connection.execute(statement, parameters)
             await self._connection.execute("COMMIT")

@@ -19,9 +19,9 @@ import psycopg
 from streamhouse_connect import RejectedBatch, RejectedRecords
 from streamhouse_postgres_sink._catalogue import check, read_table
 from streamhouse_postgres_sink._connection import connect
-from streamhouse_postgres_sink._copying import send
+from streamhouse_postgres_sink._copying import Copying
 from streamhouse_postgres_sink._deletes import mark_of, marked
-from streamhouse_postgres_sink._errors import Meaning, culprit, meaning, reason, translate
+from streamhouse_postgres_sink._errors import Meaning, culprit, meaning, translate
 from streamhouse_postgres_sink._ledger import Ledger
 from streamhouse_postgres_sink._loads import Load, planned
 from streamhouse_postgres_sink._rows import Lines
@@ -33,11 +33,10 @@ from streamhouse_postgres_sink._url import place
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequence
 
-    from psycopg import AsyncConnection
-
     from streamhouse_connect import DeliveryError, SinkContext, TopicPartition
     from streamhouse_postgres_sink._catalogue import Table
     from streamhouse_postgres_sink._config import PostgresConfig
+    from streamhouse_postgres_sink._connection import Connection
     from streamhouse_postgres_sink._offsets import Move, Row
     from streamhouse_postgres_sink._rows import Decoded
     from streamhouse_postgres_sink._shapes import Group
@@ -56,7 +55,7 @@ class StaleCatalogue(Exception):  # noqa: N818 - it is the catalogue that is sta
 class Session:
     """A connection that is ready to load; use `open`, then `prepare`."""
 
-    def __init__(self, connection: AsyncConnection, config: PostgresConfig, context: SinkContext) -> None:
+    def __init__(self, connection: Connection, config: PostgresConfig, context: SinkContext) -> None:
         self._connection = connection
         self._config = config
         self._mode = config.mode
@@ -65,6 +64,7 @@ class Session:
         self._table: Table
         self._shapes: Shapes
         self._statements: Statements
+        self._copying: Copying
         self._staging: Staging
         self._ledger: Ledger
 
@@ -88,12 +88,9 @@ class Session:
             writable = [column.name for column in self._table.columns if column.is_writable]
             self._statements = Statements(self._table.name, columns=writable, mode=self._mode)
             self._shapes = Shapes(self._table.columns, key=self._mode.required, update=self._mode.updates)
+            self._copying = Copying(self._connection, self._table, shows_values=self._config.shows_values)
             self._staging = Staging(
-                self._connection,
-                self._table,
-                statements=self._statements,
-                shapes=self._shapes,
-                rules=self._config.rules,
+                self._copying, statements=self._statements, shapes=self._shapes, rules=self._config.rules
             )
             self._ledger = Ledger(self._connection, self._table.name.schema, self._context)
 
@@ -101,8 +98,7 @@ class Session:
                 await self._ledger.prepare()
 
             if self._is_staged:
-                for statement in self._statements.create_stage():
-                    await self._connection.execute(statement)
+                await self._staging.prepare()
 
     @property
     def table(self) -> Table:
@@ -166,14 +162,8 @@ class Session:
     @contextlib.asynccontextmanager
     async def _transaction(self, moves: Sequence[Move]) -> AsyncIterator[None]:
         """Commit with the moves made, or roll back."""
-        if not moves:
-            async with self._connection.transaction():
-                yield
-
-            return
-
         try:
-            await self._ledger.begin(moves)
+            await (self._ledger.begin(moves) if moves else self._connection.begin())
             yield
             await self._connection.execute("COMMIT")
         except BaseException:
@@ -210,7 +200,7 @@ class Session:
 
             try:
                 statement = self._statements.copy(group.names)
-                await send(self._connection, statement, load, table=self._table, relation=self._table.name.name)
+                await self._copying.send(statement, load, relation=self._table.name.name)
             except RejectedRecords as error:
                 rejected.update(error.reasons)
 
@@ -228,7 +218,7 @@ class Session:
             found = meaning(error)
 
             if found is Meaning.RECORD and count:
-                why = reason(error, culprit(error, relation=None, columns=self._table.columns))
+                why = self._copying.reason(error, culprit(error, relation=None, columns=self._table.columns))
                 raise (RejectedRecords({0: why}) if count == 1 else RejectedBatch(why)) from None
 
             if found is Meaning.STALE:

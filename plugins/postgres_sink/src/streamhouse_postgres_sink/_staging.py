@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from streamhouse_postgres_sink._copying import send
 from streamhouse_postgres_sink._folding import firsts, folding
 from streamhouse_postgres_sink._loads import Load, tails
 from streamhouse_postgres_sink._merges import Merges
@@ -24,10 +23,10 @@ from streamhouse_postgres_sink._statements import STAGE
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from psycopg import AsyncConnection, sql
+    from psycopg import sql
 
-    from streamhouse_postgres_sink._catalogue import Table
     from streamhouse_postgres_sink._cells import Rules
+    from streamhouse_postgres_sink._copying import Copying
     from streamhouse_postgres_sink._rows import Decoded
     from streamhouse_postgres_sink._shapes import Shapes
     from streamhouse_postgres_sink._statements import Statements
@@ -38,16 +37,20 @@ __all__ = ["Staging"]
 class Staging:
     """Loads records into a table through the stage of one connection."""
 
-    def __init__(
-        self, connection: AsyncConnection, table: Table, *, statements: Statements, shapes: Shapes, rules: Rules
-    ) -> None:
-        self._connection = connection
-        self._table = table
+    def __init__(self, copying: Copying, *, statements: Statements, shapes: Shapes, rules: Rules) -> None:
+        self._copying = copying
+        self._connection = copying.connection
+        self._table = copying.table
         self._statements = statements
         self._merges = Merges(statements)
         self._shapes = shapes
         self._rules = rules
         self._mode = statements.mode
+
+    async def prepare(self) -> None:
+        """Make the stage, unless each transaction has to make its own."""
+        if not self._connection.is_pooled:
+            await self._create()
 
     async def load(self, decoded: Decoded, groups: Sequence[Group]) -> Counter[str]:
         """Write the records, of which those in no group delete; return what is to be counted."""
@@ -55,6 +58,10 @@ class Staging:
         form = self._form(decoded, groups)
         shapes = [group.names for group in groups]
         counts = Counter[str]()
+
+        if self._connection.is_pooled:
+            await self._create()
+
         await self._copy(decoded, form, tails(groups, count=len(decoded.records), shapes=shapes), relation=STAGE)
 
         if self._mode.insert == "update":
@@ -75,6 +82,11 @@ class Staging:
             counts["row_ignored"] = len(decoded.records) - written
 
         return counts
+
+    async def _create(self) -> None:
+        async with self._connection.pipeline():
+            for statement in self._statements.create_stage(is_lasting=not self._connection.is_pooled):
+                await self._connection.execute(statement)
 
     async def _fold(self, decoded: Decoded, form: _Form, shapes: list[tuple[str, ...]]) -> None:
         """Make one row of all the rows of a key that differ in shape."""
@@ -100,9 +112,9 @@ class Staging:
         await self._copy(folded, form, ends, relation=None)
 
     async def _copy(self, decoded: Decoded, form: _Form, ends: Sequence[bytes], *, relation: str | None) -> None:
-        """Send records to the stage; see `send`."""
+        """Send records to the stage; see `Copying.send`."""
         load = Load(decoded, form.lines, range(len(decoded.records)), ends)
-        await send(self._connection, form.statement, load, table=self._table, relation=relation)
+        await self._copying.send(form.statement, load, relation=relation)
 
     async def _count_missing(self) -> int:
         ((count,),) = await (await self._connection.execute(self._merges.count_missing())).fetchall()

@@ -47,13 +47,19 @@ class Statements:
         """Load lines into the stage; each ends with its number and the number of its shape."""
         return _copy(STAGED, [*map(sql.Identifier, columns), self.seq, self.shape])
 
-    def create_stage(self) -> Sequence[sql.Composed]:
-        """Make the stage anew: the same types and collations; no key is ever null, everything else may be."""
+    def create_stage(self, *, is_lasting: bool = True) -> Sequence[sql.Composed]:
+        """Make the stage anew: the same types and collations; no key is ever null, everything else may be.
+
+        It lasts as long as the session, or else as the transaction.
+        """
         numbers = [sql.SQL("NULL::int AS {}").format(name) for name in (self.seq, self.shape)]
         statements = [
             sql.SQL("DROP TABLE IF EXISTS {}").format(STAGED),
-            sql.SQL("CREATE TEMP TABLE {} ON COMMIT DELETE ROWS AS SELECT {} FROM {} WITH NO DATA").format(
-                sql.Identifier(STAGE), _joined([*map(sql.Identifier, self.columns), *numbers]), self.table
+            sql.SQL("CREATE TEMP TABLE {} ON COMMIT {} AS SELECT {} FROM {} WITH NO DATA").format(
+                sql.Identifier(STAGE),
+                sql.SQL("DELETE ROWS" if is_lasting else "DROP"),
+                _joined([*map(sql.Identifier, self.columns), *numbers]),
+                self.table,
             ),
         ]
         statements += [

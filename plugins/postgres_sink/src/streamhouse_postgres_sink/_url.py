@@ -3,11 +3,16 @@
 libpq reads a URL more generously than others do: `host=` in the query overrides the host that everybody sees, and an @ in the
 password may move the host. A URL is only accepted if both readings agree and the query holds nothing but harmless
 parameters. No message repeats what may be a password.
+
+Who writes a connector may not read the worker's files: certificates and keys are named within one directory, which only the
+worker's environment chooses.
 """
 
 from __future__ import annotations
 
+import os
 import re
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 from urllib.parse import unquote
 
@@ -19,7 +24,12 @@ if TYPE_CHECKING:
 
     from streamhouse_connect import SecretUrl
 
-__all__ = ["connection_parameters", "place", "troubles_with"]
+__all__ = ["certificates", "connection_parameters", "has_password", "place", "troubles_with"]
+
+_DIRECTORY: Final = "STREAMHOUSE_CONNECT_CERTIFICATES"
+_FILES: Final = ("sslcert", "sslkey", "sslrootcert")
+_SYSTEM: Final = "system"
+"""As sslrootcert: the certificates that the operating system trusts."""
 
 _SCHEME: Final = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]{0,20})://")
 _HOST: Final = re.compile(r"(?:\[(?P<v6>[^\]]*)\]|(?P<name>[^:\[\]]*))(?::(?P<port>[0-9]*))?")
@@ -32,7 +42,10 @@ _PARAMETERS: Final = frozenset(
         "channel_binding",
         "connect_timeout",
         "password",
+        "sslcert",
+        "sslkey",
         "sslmode",
+        "sslpassword",
         "sslrootcert",
         "target_session_attrs",
     }
@@ -40,7 +53,7 @@ _PARAMETERS: Final = frozenset(
 _CHOICES: Final[Mapping[str, tuple[str, ...]]] = {
     "channel_binding": ("disable", "prefer", "require"),
     "sslmode": ("disable", "allow", "prefer", "require", "verify-ca", "verify-full"),
-    "target_session_attrs": ("any", "read-write", "read-only", "primary", "standby", "prefer-standby"),
+    "target_session_attrs": ("any", "read-write", "primary"),  # of those that exist, what can be written to
 }
 _DEFAULTS: Final[Mapping[str, str]] = {
     "connect_timeout": "10",
@@ -52,8 +65,13 @@ _DEFAULTS: Final[Mapping[str, str]] = {
 }
 
 
-def troubles_with(url: SecretUrl) -> Iterator[str]:
-    """Yield everything that is wrong with the URL, each without a secret."""
+def certificates() -> Path:
+    """Return the directory of certificates and keys: libpq's own, unless the worker's environment names another."""
+    return Path(os.environ.get(_DIRECTORY) or Path.home() / ".postgresql")
+
+
+def troubles_with(url: SecretUrl, *, directory: Path) -> Iterator[str]:
+    """Yield everything that is wrong with the URL, each without a secret; certificates have to be in `directory`."""
     scheme = _SCHEME.match(url.reveal())
 
     if not scheme or scheme["scheme"] not in ("postgres", "postgresql"):
@@ -83,18 +101,49 @@ def troubles_with(url: SecretUrl) -> Iterator[str]:
         yield "can be read in two ways; percent-encode the characters @ : / ? # % in user and password"
 
     yield from _wrong_values(read)
+    yield from _strange_files(read, directory)
 
 
-def connection_parameters(url: SecretUrl) -> dict[str, str]:
-    """Return the parameters for libpq, with defaults that never wait for ever."""
+def connection_parameters(url: SecretUrl, *, directory: Path) -> dict[str, str]:
+    """Return the parameters for libpq, with defaults that never wait for ever; of several hosts it takes one to write to."""
     given = {name: str(value) for name, value in conninfo_to_dict(url.reveal()).items() if value not in (None, "")}
-    return {**_DEFAULTS, **given}
+    files = {name: _path(value, directory) for name, value in _files(given)}
+    several = {"target_session_attrs": "read-write"} if "," in given.get("host", "") else {}
+    return {**_DEFAULTS, **several, **given, **files}
 
 
 def place(url: SecretUrl) -> str:
     """Return host, port and database, to be named in messages."""
     shown = _SCHEME.sub("", url.masked(), count=1).partition("?")[0]
     return shown.rpartition("@")[2] or "the local server"
+
+
+def has_password(url: SecretUrl) -> bool:
+    """Tell whether a URL that is right holds a password."""
+    return bool(conninfo_to_dict(url.reveal()).get("password"))
+
+
+def _files(read: Mapping[str, object]) -> Iterator[tuple[str, str]]:
+    """Yield the parameters that name files, and their values."""
+    for name in _FILES:
+        value = str(read.get(name) or "")
+
+        if value and (name, value) != ("sslrootcert", _SYSTEM):
+            yield name, value
+
+
+def _path(name: str, directory: Path) -> str:
+    """Return the absolute path of a file; links inside of the directory are its owner's business."""
+    return os.path.normpath(directory.absolute() / name)
+
+
+def _strange_files(read: Mapping[str, object], directory: Path) -> Iterator[str]:
+    for name, value in _files(read):
+        if not Path(_path(value, directory)).is_relative_to(_path("", directory)):
+            yield f"has a {name} outside of {directory}, the directory of certificates; the worker's {_DIRECTORY} names it"
+
+        if ":" in value:  # libpq would load an engine of OpenSSL
+            yield f"has a {name} with a colon; rename the file"
 
 
 def _agrees(shown: str, read: Mapping[str, object]) -> bool:
