@@ -6,7 +6,9 @@ import pytest
 from psycopg.sql import Identifier
 
 from integration.postgres_sink.conftest import OpenSink, Sql
-from streamhouse_connect import RejectedRecords
+from streamhouse_connect import RejectedRecords, SecretUrl, TopicPartition
+from streamhouse_connect.testing import make_batch, make_context
+from streamhouse_postgres_sink import PostgresConfig, PostgresSink
 
 HOSTILE = [
     'x"; DROP TABLE victims; --',
@@ -15,6 +17,9 @@ HOSTILE = [
     "%s %(a)s %",
     "{} {0} {a}",
     "select",
+    "user",
+    "current_user",
+    "ctid_",
     "a.b",
     "line 3, column x: 1",
     "new\nline\ttab",
@@ -74,3 +79,22 @@ async def test_values_may_be_anything(sql: Sql, open_sink: OpenSink, value: str)
         (value, value, [value]),
     ]
     assert sql.run("SELECT * FROM victims") == []
+
+
+@pytest.mark.parametrize("name", [n for n in HOSTILE if "\n" not in n])
+async def test_topic_connector_and_uid_may_have_any_name(sql: Sql, name: str):
+    """They are values in the table of offsets, and a part of the name of the connection."""
+    sql.run("CREATE TABLE victims (id int)")
+    sql.run("CREATE TABLE orders (id int)")
+    config = PostgresConfig(url=SecretUrl(sql.url), table_name="orders", insert_mode="insert")
+    sink = PostgresSink(config)
+    await sink.open(make_context(connector=name, uid=name, topic_ids={name: name}))
+    tp = TopicPartition(name, 0)
+    assert await sink.resume([tp]) == {}
+    await sink.write(make_batch([b'{"id":1}'], topic=name))
+    assert await sink.resume([tp]) == {tp: 1}
+    assert sql.run("SELECT uid, topic_id, connector, topic, next_offset FROM streamhouse_offsets") == [
+        (name, name, name, name, 1)
+    ]
+    assert sql.run("SELECT * FROM victims") == []
+    await sink.close()

@@ -11,7 +11,7 @@ import psycopg
 import pytest
 
 from integration.postgres_sink.conftest import Opened, OpenSink, Sql
-from streamhouse_connect import FatalError, RetriableError
+from streamhouse_connect import FatalError, RetriableError, Secret
 
 SINKS = "application_name LIKE 'streamhouse%'"
 WAITING = f"SELECT count(*) FROM pg_stat_activity WHERE {SINKS} AND wait_event_type = 'Lock'"
@@ -240,6 +240,14 @@ async def test_a_wrong_password_needs_somebody(sql: Sql, open_sink: OpenSink, pa
     await (await open_sink(url=sql.url.replace("postgres@", "stranger:hunter2@"))).write(*RECORDS)
     await (await open_sink(url=sql.url.replace("postgres@", "stranger@") + "?password=hunter2")).write(*RECORDS)
 
+    nobody = sql.url.replace("postgres@", "stranger@")
+    await (await open_sink(url=nobody, password=Secret("hunter2"))).write(*RECORDS)
+
+    with pytest.raises(FatalError, match=r"correct user and password in connection\.url") as wrong:
+        await open_sink(url=nobody, password=Secret("hunter3"))
+
+    assert "hunter" not in str(wrong.value)
+
     for credentials in ("stranger:hunter3@", "stranger@"):
         with pytest.raises(FatalError, match="correct user and password") as caught:
             await open_sink(url=sql.url.replace("postgres@", credentials))
@@ -261,6 +269,16 @@ async def test_a_password_that_was_changed_fails_the_next_connection(sql: Sql, o
 
     with pytest.raises(FatalError, match="correct user and password"):
         await sink.write(*RECORDS)
+
+
+async def test_every_connection_has_its_limits_and_a_name(sql: Sql, open_sink: OpenSink):
+    """Times after which the server gives up, and the connector's name for who looks at its connections."""
+    sink = await open_sink(timeout_ms=12_345)
+    names = ("statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout", "application_name")
+    found = [await setting(sink, name) for name in names]
+    assert found == ["12345ms"] * 3 + ["streamhouse-connect test"]
+    named = await open_sink(url=f"{sql.url}?application_name=mine")
+    assert await setting(named, "application_name") == "mine"
 
 
 async def test_what_is_committed_is_on_disk(sql: Sql, open_sink: OpenSink):

@@ -163,6 +163,81 @@ async def test_a_trigger_that_objects_rejects_the_record(sql: Sql, open_sink: Op
 
 
 @MODES
+async def test_a_reason_quotes_the_record_if_that_is_wanted(sql: Sql, open_sink: OpenSink, mode: str):
+    """PostgreSQL's message, its detail, a trigger's words; else no value in whatever is said."""
+    sql.run("CREATE TABLE orders (id int PRIMARY KEY, a int, b text CHECK (b <> 'wrong-secret'))")
+    said = {}
+
+    for shows in (False, True):
+        sink = await open_sink(mode=mode, shows_values=shows)
+
+        for record in ({"id": 1, "a": "int-secret"}, {"id": 2, "b": "wrong-secret"}):
+            with pytest.raises(RejectedRecords) as caught:
+                await sink.write(record)
+
+            said[shows] = f"{said.get(shows, '')} {caught.value.reasons[0]}"
+
+    assert "secret" not in said[False]
+    assert 'column "a" of type integer: invalid input syntax for type integer: "int-secret"' in said[True]
+    assert 'constraint "orders_b_check": new row' in said[True]
+    assert "Failing row contains (2, null, wrong-secret)." in said[True]
+
+
+@pytest.mark.parametrize("state", ["40001", "53100", "57P04", "45000", "42P01", "0A000", "58030", "08006"])
+async def test_the_words_of_a_trigger_are_not_repeated_whatever_they_are_about(
+    sql: Sql, open_sink: OpenSink, state: str
+):
+    """They are what somebody made of a record."""
+    sql.run("CREATE TABLE orders (id int PRIMARY KEY, a text)")
+    sql.run(
+        "CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS "
+        f"$$ BEGIN RAISE EXCEPTION 'no: %', NEW.a USING ERRCODE = '{state}', DETAIL = NEW.a, HINT = NEW.a; END $$"
+    )
+    sql.run("CREATE TRIGGER t BEFORE INSERT ON orders FOR EACH ROW EXECUTE FUNCTION f()")
+    sink = await open_sink()
+
+    with pytest.raises((RetriableError, FatalError), match=state) as caught:
+        await sink.write({"id": 1, "a": "secret"})
+
+    assert "secret" not in str(caught.value)
+
+
+async def test_an_index_that_is_gone_fails_with_the_remedy(sql: Sql, open_sink: OpenSink):
+    """Once the catalogue was read again; and made anew, it is used."""
+    sql.run("CREATE TABLE orders (id int, a int); CREATE UNIQUE INDEX by_id ON orders (id)")
+    sink = await open_sink()
+    await sink.write({"id": 1})
+    sql.run("DROP INDEX by_id")
+
+    with pytest.raises(FatalError, match=re.escape('CREATE UNIQUE INDEX ON "public"."orders" ("id")')):
+        await sink.write({"id": 2})
+
+    sql.run("CREATE UNIQUE INDEX ON orders (id)")
+    await sink.write({"id": 2})
+    assert sql.run("SELECT count(*) FROM orders") == [(2,)]
+
+
+@pytest.mark.parametrize(
+    ("missing", "remedy"),
+    [
+        ("INSERT INTO nowhere VALUES (1)", "42P01 undefined table: .*; create the table"),
+        ("PERFORM gone FROM orders", "42703 undefined column: .*; a trigger, view or rule"),
+    ],
+)
+async def test_a_trigger_that_needs_what_is_not_there_fails_with_the_remedy(
+    sql: Sql, open_sink: OpenSink, missing: str, remedy: str
+):
+    """The catalogue is read again once, not for ever."""
+    sql.run("CREATE TABLE orders (id int PRIMARY KEY)")
+    sql.run(f"CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN {missing}; RETURN NULL; END $$")
+    sql.run("CREATE TRIGGER t AFTER INSERT ON orders FOR EACH ROW EXECUTE FUNCTION f()")
+    sink = await open_sink()
+
+    with pytest.raises(FatalError, match=remedy):
+        await sink.write({"id": 1})
+
+
+@MODES
 async def test_a_column_that_is_gone_is_ignored_from_then_on(sql: Sql, open_sink: OpenSink, mode: str):
     """PostgreSQL says that it is, and the catalogue is read again."""
     sql.run("CREATE TABLE orders (id int PRIMARY KEY, a int, b int)")

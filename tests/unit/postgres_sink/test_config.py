@@ -152,3 +152,13 @@ def test_tombstones_reach_the_sink_only_to_delete(options: dict[str, object], nu
     """Else the runtime deals with them."""
     config = PostgresConfig(url=URL, table_name="t", pk_mode="record_key", pk_fields=("id",), **options)  # type: ignore[arg-type]  # of several types
     assert PostgresSink(config).null_values == null_values
+
+
+@pytest.mark.parametrize(
+    "name",
+    ['x"; DROP TABLE victims; --', "orders; DROP TABLE victims", "x" * 64, "a\x00b", '"a\x00b"', "", '""', "a.b.c"],
+)
+def test_a_name_that_is_none_is_refused_before_anybody_connects(name: str):
+    """Neither cut to 63 bytes nor tried."""
+    config = PostgresConfig(url=URL, table_name=name, insert_mode="insert")
+    assert {problem.field for problem in config.problems()} == {"table.name"}
