@@ -166,7 +166,7 @@ async def test_a_trigger_that_objects_rejects_the_record(sql: Sql, open_sink: Op
 async def test_a_reason_quotes_the_record_if_that_is_wanted(sql: Sql, open_sink: OpenSink, mode: str):
     """PostgreSQL's message, its detail, a trigger's words; else no value in whatever is said."""
     sql.run("CREATE TABLE orders (id int PRIMARY KEY, a int, b text CHECK (b <> 'wrong-secret'))")
-    said = {}
+    said: dict[bool, str] = {}
 
     for shows in (False, True):
         sink = await open_sink(mode=mode, shows_values=shows)
