@@ -73,8 +73,8 @@ FROM (SELECT %s::text, * FROM unnest(%s::text[], %s::integer[], %s::bigint[])) A
 WHERE o.uid = w.uid AND o.topic_id = w.topic_id AND o.partition = w.partition
 """
 _MOVE_ONE: Final = """
-UPDATE {} SET next_offset = %s, updated_at = now()
-WHERE uid = %s AND topic_id = %s AND partition = %s AND generation = %s AND next_offset IS NOT DISTINCT FROM %s
+UPDATE {} SET next_offset = {}, updated_at = now()
+WHERE uid = {} AND topic_id = {} AND partition = {} AND generation = {} AND next_offset IS NOT DISTINCT FROM {}
 """
 _ABANDON: Final = """
 UPDATE {} SET next_offset = NULL, generation = generation + 1, updated_at = now()
@@ -111,7 +111,8 @@ class OffsetStatements:
         self.set = self._about(_SET)
         self.lock = self._about(_LOCK).as_bytes(None)
         self.move = self._about(_MOVE).as_bytes(None)
-        self.move_one = self._about(_MOVE_ONE).as_bytes(None)
+        self.move_one = self._about(_MOVE_ONE, *[sql.SQL("%b")] * 6).as_bytes(None)
+        """For six values, as SQL writes them."""
         self.abandon = self._about(_ABANDON)
         self.end_holders = self._about(_END_HOLDERS)
 
@@ -119,10 +120,10 @@ class OffsetStatements:
         """Allow a user what the others need."""
         return sql.SQL(_GRANT).format(self.table.identifier, sql.Identifier(user))
 
-    def _about(self, statement: LiteralString) -> sql.Composed:
+    def _about(self, statement: LiteralString, *values: sql.SQL) -> sql.Composed:
         """Put the table in; where there are parameters, a % of its schema's name must not begin one."""
         schema = None if self.table.schema is None else self.table.schema.replace("%", "%%")
-        return sql.SQL(statement).format(TableName(schema, NAME).identifier)
+        return sql.SQL(statement).format(TableName(schema, NAME).identifier, *values)
 
 
 def lacks(table: Table) -> str | None:
