@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from typing import Any, cast
 
 import attrs
@@ -43,16 +43,27 @@ class Sql:
 
 @attrs.define
 class Opened:
-    """An opened sink that has the topic's one partition, and the events that it has counted."""
+    """An opened sink that has the one partition of each topic, and the events that it has counted."""
 
     sink: PostgresSink
     counts: Counter[str]
+    topics: Sequence[str] = ("orders",)
     at: int = 0
     """The next offset."""
 
     async def resume(self) -> None:
-        """Have the partition assigned, to go on from where the database says."""
-        self.at = (await self.sink.resume([ORDERS])).get(ORDERS, self.at)
+        """Have the partitions assigned, to go on from where the database says."""
+        found = await self.sink.resume([TopicPartition(topic, 0) for topic in self.topics])
+        self.at = found.get(ORDERS, self.at)
+
+    async def write_topics(self, topics: Mapping[str, Sequence[object]]) -> None:
+        """Write records of several topics in one batch."""
+        batches = [
+            make_batch([encoded(record) for record in records], topic=topic, first_offset=self.at)
+            for topic, records in topics.items()
+        ]
+        await self.sink.write(Batch.concat(batches))
+        self.at += max(map(len, batches))
 
     async def write(self, *records: object) -> None:
         """Write records, bytes as they are, anything else as JSON; what fails is written again at the same offsets."""
@@ -163,6 +174,7 @@ async def open_sink(postgres: Database) -> AsyncIterator[OpenSink]:
         timeout_ms: int = 60_000,
         uid: str | None = None,
         epoch: int = 0,
+        topics: Sequence[str] = ("orders",),
         **options: Any,
     ) -> Opened:
         config = PostgresConfig(
@@ -178,8 +190,9 @@ async def open_sink(postgres: Database) -> AsyncIterator[OpenSink]:
         counts: Counter[str] = Counter()
         sink = PostgresSink(config)
         opened.append(sink)
-        await sink.open(make_context(counts=counts, uid=uid or f"uid-{len(opened)}", epoch=epoch))
-        made = Opened(sink, counts)
+        ids = {topic: f"{topic}-id" for topic in topics}
+        await sink.open(make_context(counts=counts, uid=uid or f"uid-{len(opened)}", epoch=epoch, topic_ids=ids))
+        made = Opened(sink, counts, topics)
         await made.resume()
         return made
 

@@ -50,3 +50,11 @@ async def test_missing_privileges_are_named(sql: Sql, user: str):
     sql.run("CREATE TABLE orders (id int PRIMARY KEY)")
     problems = await found(user, pk_mode="record_key", delete_enabled=True)
     assert "GRANT INSERT, UPDATE, SELECT, DELETE ON" in problems["connection.url"]
+
+
+async def test_a_table_that_will_be_made_is_not_missed(sql: Sql):
+    """Nor are those of topics, which are not known yet; one that is there has to fit all the same."""
+    assert await found(sql.url, auto_create=True) == {}
+    assert await found(sql.url, table_name="{topic}") == {}
+    sql.run("CREATE VIEW orders AS SELECT 1 AS id")
+    assert list(await found(sql.url, auto_evolve="add", unknown_fields="evolve")) == ["auto.evolve"]

@@ -45,3 +45,11 @@ def test_of_what_is_only_inserted_the_first_counts():
     """The others would be ignored."""
     found = firsts([([2, 3, 9], [2, 3, 9]), ([1, 4], [1, 4])])
     assert (found.discarded, found.runs) == ([3, 9, 4], [])
+
+
+def test_of_records_that_are_not_partial_the_last_counts_alone():
+    """With the tombstones behind it, if those are fields like others."""
+    made = folding([([1, 4, 7], [1, 4, 7])], tombstones={7}, is_soft=True, is_partial=False)
+    assert (made.discarded, [list(run) for run in made.runs]) == ([1, 4, 7], [[4, 7]])
+    made = folding([([1, 4, 7], [1, 4, 7])], tombstones={1}, is_soft=False, is_partial=False)
+    assert (made.discarded, [list(run) for run in made.runs]) == ([4, 7], [[7]])

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamhouse_postgres_sink._names import InvalidName, TableName, parse_table_name
+from streamhouse_postgres_sink._names import InvalidName, TableName, TablePattern, parse_table_name
 
 
 @pytest.mark.parametrize(
@@ -73,3 +73,34 @@ def test_every_problem_of_a_name_is_said():
 def test_a_quoted_name_is_what_is_between_the_quotes(schema: str, name: str):
     """Whatever it is made of: reading what was quoted gives the name again."""
     assert parse_table_name(str(TableName(schema, name))) == TableName(schema, name)
+
+
+@pytest.mark.parametrize(
+    ("text", "topic", "table"),
+    [
+        ("{topic}", "orders", '"orders"'),
+        ("{topic}", "a.b", '"a.b"'),
+        ("{topic}", 'x"; DROP TABLE t; --', '"x""; DROP TABLE t; --"'),
+        ("Sales.Raw_{topic}_{topic}", "Orders", '"sales"."raw_Orders_Orders"'),
+        ('"Sales 1"."T {topic}"', "{topic}", '"Sales 1"."T {topic}"'),
+        ("orders", "a", '"orders"'),
+    ],
+)
+def test_a_topic_stands_in_a_table_letter_by_letter(text: str, topic: str, table: str):
+    """It is neither folded nor read: a dot in it separates nothing."""
+    assert str(TablePattern(parse_table_name(text)).table(topic)) == table
+
+
+def test_a_topic_may_not_choose_the_schema():
+    """The offsets of all its topics are in one."""
+    with pytest.raises(InvalidName, match="in a schema"):
+        parse_table_name("{topic}.orders")
+
+
+def test_a_topic_may_be_too_long_for_a_table():
+    """Which only it shows, and not the pattern."""
+    pattern = TablePattern(parse_table_name("x" * 56 + "{topic}"))
+    assert len(pattern.table("t" * 7).name) == 63
+
+    with pytest.raises(InvalidName, match=r"64 bytes.*\(topic tttttttt\)"):
+        pattern.table("t" * 8)

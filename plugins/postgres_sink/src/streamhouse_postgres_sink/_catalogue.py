@@ -16,21 +16,26 @@ from streamhouse_postgres_sink._names import TableName
 from streamhouse_postgres_sink._types import Column, Kind
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from psycopg import AsyncConnection
 
     from streamhouse_postgres_sink._modes import Mode
 
-__all__ = ["Table", "check", "find_table", "problems_with", "read_table"]
+__all__ = ["Needs", "Table", "absence", "check", "find_table", "problems_with"]
 
+# Without a schema the search path decides, but no stage of ours is found, as to_regclass would.
 # The casts to text take the catalogue's internal types name and "char" to str on every server.
 _TABLE: Final = """
 SELECT c.oid, n.nspname::text, c.relname::text, c.relkind::text, row_security_active(c.oid),
        ARRAY(SELECT p FROM unnest(ARRAY['INSERT', 'UPDATE', 'SELECT']) p WHERE NOT has_any_column_privilege(c.oid, p)),
        has_database_privilege(current_database(), 'TEMP'), has_table_privilege(c.oid, 'DELETE')
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-WHERE c.oid = to_regclass(%s)
+WHERE c.oid = CASE WHEN %(qualified)s::text IS NOT NULL THEN to_regclass(%(qualified)s) ELSE (
+  SELECT r.oid FROM pg_class r JOIN pg_namespace s ON s.oid = r.relnamespace
+  WHERE r.relname = %(name)s::name AND s.nspname = ANY(current_schemas(false))
+  ORDER BY array_position(current_schemas(false), s.nspname) LIMIT 1
+) END
 """
 
 # A domain is what it is made of, in arrays too; a type of another schema that is called jsonb is not jsonb.
@@ -56,6 +61,12 @@ LEFT JOIN (elements JOIN pg_type e ON e.oid = elements.base AND e.typtype <> 'd'
 ORDER BY c.attnum
 """
 
+_NOT_NULL: Final = """
+SELECT a.attname::text, a.attidentity <> '' OR a.attgenerated <> '' OR EXISTS (
+         SELECT FROM pg_index i WHERE i.indrelid = a.attrelid AND i.indisprimary AND a.attnum = ANY(i.indkey))
+FROM pg_attribute a WHERE a.attrelid = %s AND a.attnum > 0 AND NOT a.attisdropped AND a.attnotnull
+"""
+
 _UNIQUE: Final = """
 SELECT ARRAY(SELECT a.attname::text FROM pg_attribute a
              WHERE a.attrelid = i.indrelid AND a.attnum = ANY(i.indkey[0:i.indnkeyatts - 1]))
@@ -64,7 +75,24 @@ WHERE i.indrelid = %s AND i.indisunique AND i.indisvalid AND i.indimmediate AND 
 """
 
 _KINDS: Final = {"r": "table", "p": "partitioned table", "f": "foreign table", "v": "view"}
+_TYPES_OF: Final = {
+    Kind.JSONB: ("jsonb", {Kind.JSONB, Kind.JSON}),
+    Kind.INSTANT: ("timestamptz", {Kind.INSTANT, Kind.TIMESTAMP}),
+}
+"""The type to make a column of, and the kinds that do as well."""
 _OTHER_KINDS: Final = {"m": "a materialized view", "i": "an index", "I": "an index", "S": "a sequence", "c": "a type"}
+
+
+@attrs.frozen
+class Needs:
+    """What a table has to offer beside what the mode needs."""
+
+    columns: Mapping[str, tuple[str, ...]] = attrs.field(factory=dict)
+    """The columns that it must have, by the options that name them."""
+    kinds: Mapping[str, tuple[str, Kind]] = attrs.field(factory=dict)
+    """The kinds that columns must have if they are there, by column, with the options that name these."""
+    changes: bool = False
+    """It must be possible to change it."""
 
 
 @attrs.frozen
@@ -83,6 +111,10 @@ class Table:
     can_stage: bool
     """The user may create temporary tables."""
     can_delete: bool
+    not_null: frozenset[str] = frozenset()
+    """The columns that are NOT NULL."""
+    never_null: frozenset[str] = frozenset()
+    """Those of them that can't be otherwise: in the primary key, identities."""
 
     @property
     def is_copyable(self) -> bool:
@@ -92,7 +124,8 @@ class Table:
 
 async def find_table(connection: AsyncConnection, name: TableName) -> Table | None:
     """Read what the catalogue says of a table, whether it can be written to or not."""
-    row = await (await connection.execute(_TABLE, [str(name)])).fetchone()
+    wanted = {"name": name.name, "qualified": name.schema and str(name)}
+    row = await (await connection.execute(_TABLE, wanted)).fetchone()
 
     if row is None:
         return None
@@ -100,6 +133,7 @@ async def find_table(connection: AsyncConnection, name: TableName) -> Table | No
     oid, schema, relation, kind, secured, lacking, can_stage, can_delete = row
     columns = await (await connection.execute(_COLUMNS, [oid])).fetchall()
     unique = await (await connection.execute(_UNIQUE, [oid])).fetchall()
+    not_null = await (await connection.execute(_NOT_NULL, [oid])).fetchall()
     return Table(
         name=TableName(schema, relation),
         kind=_KINDS.get(kind) or _OTHER_KINDS.get(kind, "no table"),
@@ -120,36 +154,36 @@ async def find_table(connection: AsyncConnection, name: TableName) -> Table | No
         has_row_security=secured,
         can_stage=can_stage,
         can_delete=can_delete,
+        not_null=frozenset(name for name, _ in not_null),
+        never_null=frozenset(name for name, is_fixed in not_null if is_fixed),
     )
 
 
-async def read_table(connection: AsyncConnection, name: TableName) -> Table:
-    """Read what the catalogue says of a table to write to.
-
-    :raises FatalError: if it does not exist, or is nothing to write to.
-    """
-    found = await find_table(connection, name)
-
-    if found is None:
-        raise FatalError(f"table {name} does not exist; create it, or correct table.name")
-
-    if found.kind not in _KINDS.values():
-        raise FatalError(f"{found.name} is {found.kind}; give a table or a view as table.name")
-
-    return found
+def absence(name: TableName) -> str:
+    """Say that there is no such table."""
+    return f"table {name} does not exist; create it, or correct table.name, or set auto.create=true"
 
 
-def check(table: Table, *, mode: Mode) -> None:
+def check(table: Table, *, mode: Mode, needs: Needs) -> None:
     """Verify that rows can be written in this mode.
 
     :raises FatalError: naming everything that is wrong.
     """
-    if problems := list(problems_with(table, mode=mode)):
+    if problems := list(problems_with(table, mode=mode, needs=needs)):
         raise FatalError("; ".join(problem.message for problem in problems))
 
 
-def problems_with(table: Table, *, mode: Mode) -> Iterator[Problem]:
+def problems_with(table: Table, *, mode: Mode, needs: Needs) -> Iterator[Problem]:
     """Yield why rows can't be written in this mode, by the options to correct."""
+    if table.kind not in _KINDS.values():
+        yield Problem("table.name", f"{table.name} is {table.kind}; give a table or a view as table.name")
+        return
+
+    yield from _troubles(table, mode, needs)
+    yield from _wrong_types(table, needs)
+
+
+def _troubles(table: Table, mode: Mode, needs: Needs) -> Iterator[Problem]:
     lacking = (*table.lacking, *(() if table.can_delete else ("DELETE",)))
 
     if missing := [privilege for privilege in mode.privileges if privilege in lacking]:
@@ -162,7 +196,13 @@ def problems_with(table: Table, *, mode: Mode) -> Iterator[Problem]:
 
     columns = {column.name: column for column in table.columns}
 
-    for option, names in mode.columns.items():
+    if needs.changes and table.kind in ("view", "foreign table"):
+        yield Problem(
+            "auto.evolve",
+            f"{table.name} is a {table.kind}, which gets no columns by itself: auto.evolve has to be none",
+        )
+
+    for option, names in (*mode.columns.items(), *needs.columns.items()):
         if absent := [name for name in names if name not in columns]:
             yield Problem(option, f"{table.name} has no column {', '.join(absent)}; correct {option}")
 
@@ -191,3 +231,18 @@ def problems_with(table: Table, *, mode: Mode) -> Iterator[Problem]:
             f"{table.name} has no unique index on exactly {listed}: CREATE UNIQUE INDEX ON {table.name} ({listed}), "
             "or correct pk.fields",
         )
+
+
+def _wrong_types(table: Table, needs: Needs) -> Iterator[Problem]:
+    for column in table.columns:
+        if column.name not in needs.kinds:
+            continue
+
+        option, kind = needs.kinds[column.name]
+        type_, kinds = _TYPES_OF[kind]
+
+        if column.is_array or column.kind not in kinds:
+            yield Problem(
+                option,
+                f"column {column.name} of {table.name} is of type {column.type}; {option} needs {type_}",
+            )

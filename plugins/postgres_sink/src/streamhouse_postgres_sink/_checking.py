@@ -7,13 +7,16 @@ from typing import TYPE_CHECKING
 import psycopg
 
 from streamhouse_connect import DeliveryError, Problem
-from streamhouse_postgres_sink._catalogue import problems_with, read_table
+from streamhouse_postgres_sink._catalogue import absence, find_table, problems_with
 from streamhouse_postgres_sink._connection import connect
 from streamhouse_postgres_sink._errors import translate
+from streamhouse_postgres_sink._targets import needs_of
 from streamhouse_postgres_sink._url import place
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from psycopg import AsyncConnection
 
     from streamhouse_postgres_sink._config import PostgresConfig
 
@@ -28,10 +31,20 @@ async def problems_found(config: PostgresConfig) -> Sequence[Problem]:
         return [Problem("connection.url", str(error))]
 
     try:
-        return list(problems_with(await read_table(connection, config.table), mode=config.mode))
-    except DeliveryError as error:
-        return [Problem("table.name", str(error))]
+        return await _problems_with_table(connection, config)
     except psycopg.Error as error:
         return [Problem("connection.url", str(translate(error, place=place(config.url))))]
     finally:
         await connection.close()
+
+
+async def _problems_with_table(connection: AsyncConnection, config: PostgresConfig) -> Sequence[Problem]:
+    if not config.tables.is_single:  # the tables are known with the topics, when the connector starts
+        return []
+
+    table = await find_table(connection, config.tables.name)
+
+    if table is None:
+        return [] if config.auto_create else [Problem("table.name", absence(config.tables.name))]
+
+    return list(problems_with(table, mode=config.mode, needs=needs_of(config)))

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 import attrs
 
 from streamhouse_connect import Problem, Secret, SecretUrl, option
 from streamhouse_postgres_sink._cells import Rules
 from streamhouse_postgres_sink._modes import InsertMode, Mode
-from streamhouse_postgres_sink._names import InvalidName, TableName, parse_table_name, trouble_with
+from streamhouse_postgres_sink._names import trouble_with
+from streamhouse_postgres_sink._table_config import TableConfig
 from streamhouse_postgres_sink._url import certificates, connection_parameters, has_password, troubles_with
 
 if TYPE_CHECKING:
@@ -20,8 +21,13 @@ __all__ = ["PostgresConfig"]
 _KAFKA_COLUMNS: Final = ("__connect_topic", "__connect_partition", "__connect_offset")
 
 
-@attrs.frozen(kw_only=True)
-class PostgresConfig:
+def _own_first(cls: type, fields: list[attrs.Attribute[Any]]) -> list[attrs.Attribute[Any]]:
+    """Describe the connection before the tables."""
+    return sorted(fields, key=lambda field: field.name not in cls.__annotations__)
+
+
+@attrs.frozen(kw_only=True, field_transformer=_own_first)
+class PostgresConfig(TableConfig):
     """Where the rows go, and how."""
 
     url: SecretUrl = option(
@@ -32,12 +38,6 @@ class PostgresConfig:
     )
     password: Secret | None = option(
         "connection.password", default=None, doc="The user's password, where connection.url holds none."
-    )
-    table_name: str = option(
-        "table.name",
-        doc='The table, read as SQL reads it: orders, sales.orders, "Sales 1"."T". What is not quoted is folded to '
-        "lower case. Columns are filled from the fields of the same name; a field that is missing takes the column's "
-        "default.",
     )
     # How records become rows
     insert_mode: InsertMode = option(
@@ -135,11 +135,6 @@ class PostgresConfig:
         return {**connection_parameters(self.url, directory=certificates()), **password}
 
     @property
-    def table(self) -> TableName:
-        """The table; only once there are no problems."""
-        return parse_table_name(self.table_name)
-
-    @property
     def rules(self) -> Rules:
         """How values are read."""
         return Rules(unit=self.timestamps_unit, encoding=self.bytea_encoding, nulls=self.null_characters)
@@ -168,6 +163,7 @@ class PostgresConfig:
             skip_unchanged=self.skip_unchanged,
             deletes=self.delete_enabled,
             soft_column=self.delete_soft_column,
+            is_partial=self.missing_fields == "keep",
         )
 
     def problems(self) -> Iterator[Problem]:
@@ -178,11 +174,12 @@ class PostgresConfig:
         if self.password and not troubles and has_password(self.url):
             yield Problem("connection.password", "is given in connection.url as well; leave it out there")
 
-        try:
-            parse_table_name(self.table_name)
-        except InvalidName as error:
-            yield from (Problem("table.name", reason) for reason in error.reasons)
-
+        key_is_in_value = self.pk_mode == "record_value"
+        key = self.key_columns if self.pk_mode == "record_key" else ()
+        yield from self.table_problems(
+            taken=[name for name in (*key, self.delete_soft_column) if name],
+            value_key=self.mode.key if key_is_in_value else (),
+        )
         yield from self._key_problems()
         yield from self._delete_problems()
         yield from self._update_problems()
@@ -227,6 +224,14 @@ class PostgresConfig:
     def _update_problems(self) -> Iterator[Problem]:
         if self.skip_unchanged and not self.mode.updates:
             yield Problem("upsert.skip_unchanged", f"needs insert.mode upsert or update, not {self.insert_mode}")
+
+        if self.missing_fields == "default" and self.insert_mode == "update":
+            yield Problem("missing.fields", "default needs another insert.mode than update, which may keep or null")
+
+        if self.skip_unchanged and "ingested_at" in self.metadata:
+            yield Problem(
+                "upsert.skip_unchanged", "has no effect with ingested_at in metadata.columns: it is never the same"
+            )
 
         if self.guard_column is None:
             return

@@ -17,6 +17,8 @@ from streamhouse_postgres_sink._errors import cannot_connect, translate
 from streamhouse_postgres_sink._url import place
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable
+
     from streamhouse_postgres_sink._config import PostgresConfig
 
 __all__ = ["Connection", "connect"]
@@ -63,6 +65,19 @@ class Connection(psycopg.AsyncConnection[tuple[Any, ...]]):
 
         if self.is_pooled:
             await self._set(is_local=True)
+
+    @contextlib.asynccontextmanager
+    async def transact(self, begun: Awaitable[None] | None = None) -> AsyncIterator[None]:
+        """Commit what is done in a transaction, or roll back; `begun` begins it in place of `begin`, and does more."""
+        try:
+            await (self.begin() if begun is None else begun)
+            yield
+            await self.execute("COMMIT")
+        except BaseException:
+            with contextlib.suppress(psycopg.Error):  # a connection that is lost needs none
+                await self.rollback()
+
+            raise
 
     async def _set(self, *, is_local: bool) -> None:
         await self.execute(_SETTINGS, {"timeout": str(self.timeout_ms), "is_local": is_local})

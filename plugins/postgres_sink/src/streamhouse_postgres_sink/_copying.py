@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 
     from streamhouse_postgres_sink._catalogue import Table
     from streamhouse_postgres_sink._connection import Connection
-    from streamhouse_postgres_sink._errors import Culprit
     from streamhouse_postgres_sink._loads import Load
 
 __all__ = ["Copying"]
@@ -53,8 +52,5 @@ class Copying:
             if not refuses(error, cause) or cause.line is None or cause.line > len(load.indexes):
                 raise
 
-            raise RejectedRecords({load.indexes[cause.line - 1]: self.reason(error, cause)}) from None
-
-    def reason(self, error: psycopg.Error, cause: Culprit) -> str:
-        """Return why PostgreSQL refuses a record."""
-        return reason(error, cause, with_values=self.shows_values)
+            why = reason(error, cause, with_values=self.shows_values)
+            raise RejectedRecords({load.indexes[cause.line - 1]: why}) from None

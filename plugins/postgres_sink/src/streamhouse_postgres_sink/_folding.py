@@ -31,11 +31,15 @@ class Folding:
 
 
 def folding(
-    rows: Iterable[tuple[Sequence[int], Sequence[int]]], *, tombstones: Collection[int], is_soft: bool
+    rows: Iterable[tuple[Sequence[int], Sequence[int]]],
+    *,
+    tombstones: Collection[int],
+    is_soft: bool,
+    is_partial: bool = True,
 ) -> Folding:
     """Fold keys: each with the numbers of its records, ascending, and of those that count.
 
-    Tombstones that have to delete a row stay in the stage.
+    Tombstones that have to delete a row stay in the stage. Of records that are not partial the last counts alone.
     """
     found = Folding([], [])
 
@@ -44,14 +48,14 @@ def folding(
 
         if is_soft and live:
             found.discarded.extend(numbers)
-            found.runs.append(counting)
+            found.runs.append(counting if is_partial else counting[live[-1] :])
             continue
 
         found.discarded.extend(number for number in numbers if number not in tombstones)
         last = max((at for at, number in enumerate(counting) if number in tombstones), default=-1)
 
         if run := counting[last + 1 :]:
-            found.runs.append(run)
+            found.runs.append(run if is_partial else run[-1:])
 
     return found
 

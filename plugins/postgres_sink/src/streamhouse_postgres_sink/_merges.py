@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from psycopg import sql
 
-from streamhouse_postgres_sink._statements import STAGED, TOMBSTONE, listed, unused
+from streamhouse_postgres_sink._statements import TOMBSTONE, listed, unused
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -62,6 +62,7 @@ class Merges:
 
     def __init__(self, statements: Statements) -> None:
         self._table = statements.table
+        self._staged = statements.staged
         self._mode = statements.mode
         self._columns = statements.columns
         self._seq = statements.seq
@@ -87,7 +88,7 @@ class Merges:
             return self._set([soft], self._last([*self._mode.key, soft], TOMBSTONE), [])
 
         key = listed(self._mode.key)
-        return sql.SQL(_DELETE).format(self._table, key, key, STAGED, self._shape, sql.Literal(TOMBSTONE))
+        return sql.SQL(_DELETE).format(self._table, key, key, self._staged, self._shape, sql.Literal(TOMBSTONE))
 
     def lock(self) -> sql.Composed:
         """Lock the rows whose keys are in the stage, in the order of their keys: for what needs several statements."""
@@ -99,7 +100,7 @@ class Merges:
             sql.Identifier(_ROW),
             key,
             listed(self._mode.key),
-            STAGED,
+            self._staged,
             key,
             sql.SQL("FOR NO KEY UPDATE" if lasts else "FOR UPDATE"),
             sql.Identifier(_ROW),
@@ -108,7 +109,11 @@ class Merges:
     def count_missing(self) -> sql.Composed:
         """Lock in the same way, and count the staged rows whose keys the table does not have."""
         return sql.SQL(_MISSING).format(
-            new=sql.Identifier(_NEW), lock=self.lock(), stage=STAGED, row=sql.Identifier(_ROW), same=self._same_key()
+            new=sql.Identifier(_NEW),
+            lock=self.lock(),
+            stage=self._staged,
+            row=sql.Identifier(_ROW),
+            same=self._same_key(),
         )
 
     def mixed_keys(self) -> sql.Composed:
@@ -120,7 +125,7 @@ class Merges:
         guard = self._mode.guard
 
         if guard is None:
-            return sql.SQL(_MIXED).format(seq=self._seq, stage=STAGED, key=key, shape=self._shape)
+            return sql.SQL(_MIXED).format(seq=self._seq, stage=self._staged, key=key, shape=self._shape)
 
         tombstone = sql.Literal(TOMBSTONE)
         lives = sql.SQL(_LIVES).format(self._shape, tombstone, key, self._seq)
@@ -131,7 +136,7 @@ class Merges:
         return sql.SQL(_MIXED_GUARDED).format(
             seq=self._seq,
             shape=self._shape,
-            stage=STAGED,
+            stage=self._staged,
             table=self._table,
             key=listed(self._mode.key, of=_NEW),
             guard=sql.Identifier(_NEW, guard),
@@ -151,7 +156,7 @@ class Merges:
     def _insert(self, columns: Sequence[str], shape: int) -> sql.Composed:
         names = listed(columns)
         into = sql.SQL("INSERT INTO {} ({})" if columns else "INSERT INTO {}").format(self._table, names)
-        start = sql.SQL("FROM {} WHERE {} = {}").format(STAGED, self._shape, sql.Literal(shape))
+        start = sql.SQL("FROM {} WHERE {} = {}").format(self._staged, self._shape, sql.Literal(shape))
         rows = sql.SQL("SELECT {} {} ORDER BY {}").format(names, start, self._seq)
 
         if self._mode.insert == "insert":
@@ -166,7 +171,7 @@ class Merges:
         )
 
     def _upsert(self, columns: Sequence[str], shape: int) -> sql.Composed:
-        others = self._others(columns)
+        others = self._others(columns if self._mode.is_partial else self._columns)  # EXCLUDED has the defaults, too
         conditions = [*self._guarded(_EXCLUDED), *self._changed(others, _EXCLUDED)]
         change = sql.SQL("UPDATE SET {}{}{}").format(
             _assignments(others, _EXCLUDED), sql.SQL(" WHERE " if conditions else ""), _all(conditions)
@@ -204,7 +209,7 @@ class Merges:
 
         order.append(sql.SQL("{} DESC").format(self._seq))
         return sql.SQL(_LAST).format(
-            key, listed(columns), STAGED, self._shape, sql.Literal(shape), sql.SQL(", ").join(order)
+            key, listed(columns), self._staged, self._shape, sql.Literal(shape), sql.SQL(", ").join(order)
         )
 
     def _others(self, columns: Sequence[str]) -> list[str]:

@@ -39,10 +39,12 @@ class Mode:
     """Records without a value delete."""
     soft_column: str | None = None
     """The column that says that a row is deleted; without one the row goes."""
+    is_partial: bool = True
+    """A field that a record lacks keeps what a row has; else the column gets its default."""
 
     @property
     def updates(self) -> bool:
-        """Whether a field that a record lacks keeps what a row has."""
+        """Whether rows that are there may be changed."""
         return self.insert in ("upsert", "update")
 
     @property

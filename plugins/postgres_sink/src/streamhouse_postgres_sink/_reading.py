@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import attrs
 
 from streamhouse_postgres_sink._keys import from_keys, from_positions
+from streamhouse_postgres_sink._mapping import mapped, with_metadata
 from streamhouse_postgres_sink._rows import decode
 
 if TYPE_CHECKING:
@@ -18,17 +19,28 @@ __all__ = ["read"]
 
 
 def read(batch: Batch, config: PostgresConfig) -> Decoded:
-    """Split the values into their fields, and add those of the key."""
+    """Split the values into their fields, and add those of the key and what else is known of the records."""
+    decoded = _keyed(_values(batch, config), batch, config)
+    metadata = config.metadata
+    return with_metadata(decoded, batch, metadata) if metadata and not decoded.rejected else decoded
+
+
+def _values(batch: Batch, config: PostgresConfig) -> Decoded:
+    decoded = _decoded(batch, deletes=config.delete_enabled)
+    return mapped(decoded, config) if config.maps_fields and not decoded.rejected else decoded
+
+
+def _keyed(decoded: Decoded, batch: Batch, config: PostgresConfig) -> Decoded:
     match config.pk_mode:
         case "record_value":
-            return decode(batch.values)
+            return decoded
         case "record_key":
-            return _values(batch, deletes=config.delete_enabled).joined_by(from_keys(batch.keys, config.key_columns))
+            return decoded.joined_by(from_keys(batch.keys, config.key_columns))
         case "kafka":
-            return decode(batch.values).joined_by(from_positions(batch, config.key_columns))
+            return decoded.joined_by(from_positions(batch, config.key_columns))
 
 
-def _values(batch: Batch, *, deletes: bool) -> Decoded:
+def _decoded(batch: Batch, *, deletes: bool) -> Decoded:
     values = batch.values
 
     if not deletes or None not in values:

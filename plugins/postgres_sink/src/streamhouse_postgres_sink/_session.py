@@ -17,29 +17,24 @@ from typing import TYPE_CHECKING
 import psycopg
 
 from streamhouse_connect import RejectedBatch, RejectedRecords
-from streamhouse_postgres_sink._catalogue import check, read_table
 from streamhouse_postgres_sink._connection import connect
-from streamhouse_postgres_sink._copying import Copying
-from streamhouse_postgres_sink._deletes import mark_of, marked
-from streamhouse_postgres_sink._errors import Meaning, culprit, meaning, translate
+from streamhouse_postgres_sink._errors import Meaning, culprit, meaning, reason, translate
 from streamhouse_postgres_sink._ledger import Ledger
-from streamhouse_postgres_sink._loads import Load, planned
-from streamhouse_postgres_sink._rows import Lines
-from streamhouse_postgres_sink._shapes import Shapes
-from streamhouse_postgres_sink._staging import Staging
-from streamhouse_postgres_sink._statements import Statements
+from streamhouse_postgres_sink._parts import table_of
+from streamhouse_postgres_sink._targets import Targets
 from streamhouse_postgres_sink._url import place
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
+    from contextlib import AbstractAsyncContextManager
 
     from streamhouse_connect import DeliveryError, SinkContext, TopicPartition
     from streamhouse_postgres_sink._catalogue import Table
     from streamhouse_postgres_sink._config import PostgresConfig
     from streamhouse_postgres_sink._connection import Connection
     from streamhouse_postgres_sink._offsets import Move, Row
-    from streamhouse_postgres_sink._rows import Decoded
-    from streamhouse_postgres_sink._shapes import Group
+    from streamhouse_postgres_sink._parts import Part
+    from streamhouse_postgres_sink._targets import Work
 
 __all__ = ["Session", "StaleCatalogue"]
 
@@ -58,14 +53,9 @@ class Session:
     def __init__(self, connection: Connection, config: PostgresConfig, context: SinkContext) -> None:
         self._connection = connection
         self._config = config
-        self._mode = config.mode
         self._context = context
         self._place = place(config.url)
-        self._table: Table
-        self._shapes: Shapes
-        self._statements: Statements
-        self._copying: Copying
-        self._staging: Staging
+        self._targets = Targets(connection, config, context)
         self._ledger: Ledger
 
     @classmethod
@@ -78,32 +68,24 @@ class Session:
         return cls(await connect(config, connector=context.connector), config, context)
 
     async def prepare(self) -> None:
-        """Read the catalogue, and make the stage if loads need one, and the table of offsets.
+        """Read the catalogue, and make the stages if loads need any, and the table of offsets.
 
-        :raises FatalError: if the table is not there, or is not fit for this configuration.
+        :raises FatalError: if a table is not there, or is not fit for this configuration.
         """
+        tables = self._config.tables
+        names = [tables.name] if tables.is_single else [table_of(topic, tables) for topic in self._context.topic_ids]
+
         with self._translated():
-            self._table = await read_table(self._connection, self._config.table)
-            check(self._table, mode=self._mode)
-            writable = [column.name for column in self._table.columns if column.is_writable]
-            self._statements = Statements(self._table.name, columns=writable, mode=self._mode)
-            self._shapes = Shapes(self._table.columns, key=self._mode.required, update=self._mode.updates)
-            self._copying = Copying(self._connection, self._table, shows_values=self._config.shows_values)
-            self._staging = Staging(
-                self._copying, statements=self._statements, shapes=self._shapes, rules=self._config.rules
-            )
-            self._ledger = Ledger(self._connection, self._table.name.schema, self._context)
+            await self._targets.read(names)
+            self._ledger = Ledger(self._connection, await self._schema(), self._context)
 
             if self._config.keeps_offsets:
                 await self._ledger.prepare()
 
-            if self._is_staged:
-                await self._staging.prepare()
-
     @property
-    def table(self) -> Table:
-        """The table, as it was when the session was prepared."""
-        return self._table
+    def tables(self) -> list[Table]:
+        """The tables that there are, as they were when they were read."""
+        return self._targets.tables
 
     async def claim(self, partitions: Collection[TopicPartition]) -> Mapping[TopicPartition, Row]:
         """See `Ledger.claim`."""
@@ -130,8 +112,10 @@ class Session:
             async with self._transaction(moves):
                 pass
 
-    async def load(self, decoded: Decoded, moves: Sequence[Move]) -> Counter[str]:
+    async def load(self, parts: Sequence[Part], moves: Sequence[Move]) -> Counter[str]:
         """Write all the records and move their offsets, or do nothing; return the events that are to be counted.
+
+        Tables are made and changed before, where the configuration says so.
 
         :raises RejectedRecords: PostgreSQL refuses these.
         :raises RejectedBatch: it refuses one of them.
@@ -139,86 +123,70 @@ class Session:
         :raises Moved: some of it is there already.
         :raises StaleCatalogue: prepare again, and try again.
         """
-        decoded = self._marked(decoded)
-        plan = planned(self._shapes, decoded)
+        while True:
+            with self._translated():
+                fitted = [await self._targets.fit(part) for part in parts]
 
-        if plan.rejected:
-            raise RejectedRecords(plan.rejected)
-
-        with self._translated(count=len(decoded.records)):
-            async with self._transaction(moves):
-                if self._is_staged and (decoded.tombstones or any(group.columns for group in plan.groups)):
-                    counts = await self._staging.load(decoded, plan.groups)
-                else:
-                    counts = await self._load_directly(decoded, plan.groups)
-
-        counts["unknown_field"] = plan.unknown
-        return counts
+            try:
+                return await self._load([work for work in fitted if work], moves)
+            except (RejectedRecords, RejectedBatch):
+                with self._translated():
+                    if not (self._config.widens_columns and await self._targets.widen(parts)):
+                        raise
 
     async def close(self) -> None:
         """Disconnect at once; harmless to repeat."""
         await self._connection.close()
 
-    @contextlib.asynccontextmanager
-    async def _transaction(self, moves: Sequence[Move]) -> AsyncIterator[None]:
-        """Commit with the moves made, or roll back."""
-        try:
-            await (self._ledger.begin(moves) if moves else self._connection.begin())
-            yield
-            await self._connection.execute("COMMIT")
-        except BaseException:
-            with contextlib.suppress(psycopg.Error):  # a connection that is lost needs none
-                await self._connection.rollback()
-
-            raise
-
-    @property
-    def _is_staged(self) -> bool:
-        return self._mode.is_staged or not self._table.is_copyable
-
-    def _marked(self, decoded: Decoded) -> Decoded:
-        """Say of each record whether its row is deleted, if there is a column for it."""
-        column = next((column for column in self._table.columns if column.name == self._mode.soft_column), None)
-        mark = column and mark_of(column)
-        return marked(decoded, column, mark) if column and mark else decoded
-
-    async def _load_directly(self, decoded: Decoded, groups: Sequence[Group]) -> Counter[str]:
-        rejected: dict[int, str] = {}
+    async def _load(self, works: Sequence[Work], moves: Sequence[Move]) -> Counter[str]:
         counts = Counter[str]()
 
-        for group in groups:
-            if not group.columns:
-                made = await self._connection.execute(self._statements.insert_defaults(len(group.indexes)))
-                counts["row_ignored"] += len(group.indexes) - made.rowcount
-                continue
-
-            load = Load(decoded, Lines(group.columns, self._config.rules, fill=group.is_ragged), group.indexes)
-
-            if rejected:  # nothing will be written: only collect what else is wrong
-                rejected.update(load.rejected())
-                continue
-
-            try:
-                statement = self._statements.copy(group.names)
-                await self._copying.send(statement, load, relation=self._table.name.name)
-            except RejectedRecords as error:
-                rejected.update(error.reasons)
-
-        if rejected:
+        if rejected := {index: why for work in works for index, why in work.part.located(work.plan.rejected).items()}:
             raise RejectedRecords(rejected)
 
+        with self._translated(works=works):
+            async with self._transaction(moves):
+                for work in works:
+                    try:
+                        with self._translated(works=[work]):
+                            counts += await work.target.load(work.decoded, work.plan.groups)
+                    except RejectedRecords as error:
+                        raise RejectedRecords(work.part.located(error.reasons)) from error
+
+        counts["unknown_field"] = sum(work.plan.unknown for work in works)
         return counts
 
+    async def _schema(self) -> str | None:
+        """Return the schema in which offsets are kept: that of the table, or in which tables are made."""
+        tables = self._config.tables
+
+        if tables.is_single and self._targets.tables:
+            return self._targets.tables[0].name.schema
+
+        if tables.name.schema is not None:
+            return tables.name.schema
+
+        ((schema,),) = await (await self._connection.execute("SELECT current_schema()::text")).fetchall()
+        return None if schema is None else str(schema)
+
+    def _transaction(self, moves: Sequence[Move]) -> AbstractAsyncContextManager[None]:
+        """Commit with the moves made, or roll back."""
+        return self._connection.transact(self._ledger.begin(moves) if moves else None)
+
     @contextlib.contextmanager
-    def _translated(self, *, count: int = 0) -> Iterator[None]:
-        """Raise the runtime's errors; `count` is the number of records that the statements are about."""
+    def _translated(self, *, works: Sequence[Work] = ()) -> Iterator[None]:
+        """Raise the runtime's errors; `works` is what the statements are about."""
         try:
             yield
         except psycopg.Error as error:
             found = meaning(error)
+            count = sum(len(work.decoded.records) for work in works)
 
             if found is Meaning.RECORD and count:
-                why = self._copying.reason(error, culprit(error, relation=None, columns=self._table.columns))
+                columns = [column for work in works for column in work.target.table.columns]
+                why = reason(
+                    error, culprit(error, relation=None, columns=columns), with_values=self._config.shows_values
+                )
                 raise (RejectedRecords({0: why}) if count == 1 else RejectedBatch(why)) from None
 
             if found is Meaning.STALE:

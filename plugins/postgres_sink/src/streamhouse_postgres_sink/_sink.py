@@ -21,6 +21,7 @@ from streamhouse_connect import (
 from streamhouse_postgres_sink._checking import problems_found
 from streamhouse_postgres_sink._config import PostgresConfig
 from streamhouse_postgres_sink._offsets import Moved, Offsets
+from streamhouse_postgres_sink._parts import parts
 from streamhouse_postgres_sink._reading import read
 from streamhouse_postgres_sink._session import Session, StaleCatalogue
 from streamhouse_postgres_sink._url import place
@@ -84,9 +85,9 @@ class PostgresSink(Sink[PostgresConfig]):
 
         if not self.config.keeps_offsets:
             await self._in_time(session.abandon_offsets())
-        elif session.table.kind == "foreign table":
+        elif foreign := [str(table.name) for table in session.tables if table.kind == "foreign table"]:
             self.weakened = (
-                f"{session.table.name} is a foreign table, whose rows are not committed together with offsets"
+                f"{', '.join(foreign)} is a foreign table, whose rows are not committed together with offsets"
             )
 
     async def resume(self, partitions: Collection[TopicPartition]) -> Mapping[TopicPartition, int]:
@@ -147,8 +148,10 @@ class PostgresSink(Sink[PostgresConfig]):
         if decoded.rejected:
             raise RejectedRecords({indexes[index]: reason for index, reason in decoded.rejected.items()})
 
+        divided = parts(part, decoded, self.config.tables)
+
         try:
-            counts = await self._in_time(self._with_session(lambda session: session.load(decoded, moves)))
+            counts = await self._in_time(self._with_session(lambda session: session.load(divided, moves)))
         except RejectedRecords as error:
             raise RejectedRecords({indexes[index]: reason for index, reason in error.reasons.items()}) from error
 

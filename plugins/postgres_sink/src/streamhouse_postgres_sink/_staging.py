@@ -18,7 +18,6 @@ from streamhouse_postgres_sink._loads import Load, tails
 from streamhouse_postgres_sink._merges import Merges
 from streamhouse_postgres_sink._rows import Lines
 from streamhouse_postgres_sink._shapes import Group
-from streamhouse_postgres_sink._statements import STAGE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -62,7 +61,9 @@ class Staging:
         if self._connection.is_pooled:
             await self._create()
 
-        await self._copy(decoded, form, tails(groups, count=len(decoded.records), shapes=shapes), relation=STAGE)
+        await self._copy(
+            decoded, form, tails(groups, count=len(decoded.records), shapes=shapes), relation=self._statements.stage
+        )
 
         if self._mode.insert == "update":
             counts["row_missing"] = await self._count_missing()
@@ -98,7 +99,12 @@ class Staging:
         if self._mode.insert == "insert_ignore":
             found = firsts(rows)
         else:
-            found = folding(rows, tombstones=decoded.tombstones, is_soft=self._mode.soft_column is not None)
+            found = folding(
+                rows,
+                tombstones=decoded.tombstones,
+                is_soft=self._mode.soft_column is not None,
+                is_partial=self._mode.is_partial,
+            )
 
         await self._connection.execute(self._statements.discard(), [found.discarded])
 

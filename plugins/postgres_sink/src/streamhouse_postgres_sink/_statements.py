@@ -20,10 +20,7 @@ if TYPE_CHECKING:
     from streamhouse_postgres_sink._modes import Mode
     from streamhouse_postgres_sink._names import TableName
 
-__all__ = ["STAGE", "STAGED", "TOMBSTONE", "Statements", "listed", "unused"]
-
-STAGE: Final = "streamhouse_stage"
-STAGED: Final = sql.Identifier("pg_temp", STAGE)
+__all__ = ["TOMBSTONE", "Statements", "listed", "unused"]
 
 TOMBSTONE: Final = -1
 
@@ -31,9 +28,11 @@ TOMBSTONE: Final = -1
 class Statements:
     """The statements for one table and mode that are about the stage, or about COPY."""
 
-    def __init__(self, table: TableName, *, columns: Sequence[str], mode: Mode) -> None:
-        """Take all columns that may be written."""
+    def __init__(self, table: TableName, *, columns: Sequence[str], mode: Mode, number: int = 0) -> None:
+        """Take all columns that may be written, and a number for the stage that no other table of the connection has."""
         self.table = table.identifier
+        self.stage = f"streamhouse_stage_{number}" if number else "streamhouse_stage"
+        self.staged = sql.Identifier("pg_temp", self.stage)
         self.mode = mode
         self.columns = tuple(columns)
         self.seq = sql.Identifier(unused("streamhouse_seq", columns))
@@ -45,7 +44,7 @@ class Statements:
 
     def copy_to_stage(self, columns: Sequence[str]) -> sql.Composed:
         """Load lines into the stage; each ends with its number and the number of its shape."""
-        return _copy(STAGED, [*map(sql.Identifier, columns), self.seq, self.shape])
+        return _copy(self.staged, [*map(sql.Identifier, columns), self.seq, self.shape])
 
     def create_stage(self, *, is_lasting: bool = True) -> Sequence[sql.Composed]:
         """Make the stage anew: the same types and collations; no key is ever null, everything else may be.
@@ -54,23 +53,23 @@ class Statements:
         """
         numbers = [sql.SQL("NULL::int AS {}").format(name) for name in (self.seq, self.shape)]
         statements = [
-            sql.SQL("DROP TABLE IF EXISTS {}").format(STAGED),
+            sql.SQL("DROP TABLE IF EXISTS {}").format(self.staged),
             sql.SQL("CREATE TEMP TABLE {} ON COMMIT {} AS SELECT {} FROM {} WITH NO DATA").format(
-                sql.Identifier(STAGE),
+                sql.Identifier(self.stage),
                 sql.SQL("DELETE ROWS" if is_lasting else "DROP"),
                 _joined([*map(sql.Identifier, self.columns), *numbers]),
                 self.table,
             ),
         ]
         statements += [
-            sql.SQL("ALTER TABLE {} ALTER COLUMN {} SET NOT NULL").format(STAGED, sql.Identifier(name))
+            sql.SQL("ALTER TABLE {} ALTER COLUMN {} SET NOT NULL").format(self.staged, sql.Identifier(name))
             for name in self.mode.key
         ]
         return statements
 
     def discard(self) -> sql.Composed:
         """Take rows out of the stage; the parameter is an array of their numbers."""
-        return sql.SQL("DELETE FROM {} WHERE {} = ANY(%s)").format(STAGED, self.seq)
+        return sql.SQL("DELETE FROM {} WHERE {} = ANY(%s)").format(self.staged, self.seq)
 
     def insert_defaults(self, count: int) -> sql.Composed:
         """Insert rows of nothing but defaults."""
