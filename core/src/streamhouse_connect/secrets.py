@@ -90,6 +90,9 @@ class SecretUrl(Secret):
             parts = urlsplit(self.masked())
             hosts = parts.netloc.rpartition("@")[2]
 
+            if "," in hosts and parts.path.startswith("//"):  # several URLs, not one
+                return None
+
             if "," in hosts:
                 return parts.scheme, parts.username, hosts.lower(), None
 

@@ -23,6 +23,11 @@ def test_a_boolean_says_whether_a_row_is_deleted():
     assert marks(BOOLEAN) == [b"false", b"true"]
 
 
+def test_a_timestamp_without_time_zone_does_as_well():
+    """What is said of the zone is taken in when the value is read."""
+    assert marks(Column("gone", "timestamp without time zone", Kind.TIMESTAMP)) == marks(MOMENT)
+
+
 def test_a_timestamp_says_when():
     """By the tombstone's own time, so that writing it again changes nothing."""
     assert marks(MOMENT) == [b"null", b'"2023-11-14T22:13:20.123000+00:00"']
