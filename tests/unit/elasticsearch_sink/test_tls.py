@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import shutil
 import ssl
@@ -143,3 +144,18 @@ async def test_a_file_that_can_not_be_read_is_fatal_and_named(
         )
 
     assert "s3cret" not in str(raised.value)
+
+
+async def test_a_server_that_never_shakes_hands_is_left_after_the_connections_timeout(open_sink: OpenSink):
+    """Which is another than that of requests, and counts TLS in."""
+
+    async def listen(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read()
+        writer.close()
+
+    server = await asyncio.start_server(listen, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+
+    async with server, asyncio.timeout(5):
+        with pytest.raises(RetriableError, match="did not answer in time"):
+            await open_sink(url=f"https://127.0.0.1:{port}", connect_timeout_ms=100, timeout=60)
