@@ -1,6 +1,6 @@
 """Measure the speed of each path to a destination: from the embedded broker, beside bare loops, and from Kafka beside a peer; and the memory.
 
-python -m benchmarks [embedded | files | kafka | memory] [--records N] [--rounds N] [--only NAME …]
+python -m benchmarks [embedded | files | kafka | memory | postgres] [--records N] [--rounds N] [--only NAME …]
 """
 
 from __future__ import annotations
@@ -11,9 +11,15 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))  # has the servers
 
-from benchmarks import embedded, files, footprint, kafka
+from benchmarks import embedded, files, footprint, kafka, postgres
 
-SOURCES = {"embedded": embedded.run, "files": files.run, "kafka": kafka.run, "memory": footprint.run}
+SOURCES = {
+    "embedded": embedded.run,
+    "files": files.run,
+    "kafka": kafka.run,
+    "memory": footprint.run,
+    "postgres": postgres.run,
+}
 
 
 def main() -> None:

@@ -23,11 +23,10 @@ import fastavro
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks import embedded_source
 from benchmarks.destinations import files_in, lines, rows
 from benchmarks.kafka import TOPIC, fill, met, spread, wait_for_coordinators
-from benchmarks.orders import order
 from services import Kafka
-from streamhouse_connect import NewRecords, SqliteBroker
 
 __all__ = ["run"]
 
@@ -36,7 +35,6 @@ GOALS: Final = {"json": 0.60, "parquet": 0.60, "avro": 0.85}
 SIDES: Final = ("ours", "bare")
 SECONDS: Final = 900
 TAIL: Final = 3000
-APPENDED: Final = 5000
 
 
 @attrs.frozen
@@ -74,16 +72,6 @@ def blocks(path: Path) -> int:
 COUNT: Final[Mapping[str, Callable[[Path], int]]] = {"json": lines, "parquet": rows, "avro": blocks}
 
 
-async def fill_embedded(data: str, records: int) -> None:
-    """Fill a topic of the embedded broker."""
-    async with SqliteBroker(data) as broker:
-        await broker.create_topic(TOPIC)
-
-        for first in range(0, records, APPENDED):
-            values = [order(number) for number in range(first, min(first + APPENDED, records))]
-            await broker.append(TOPIC, NewRecords(values=values))
-
-
 def run(*, records: int, rounds: int, only: tuple[str, ...]) -> None:
     """Measure all lanes whose names begin with one of `only`, and print the table."""
     with ExitStack() as stack:
@@ -91,7 +79,7 @@ def run(*, records: int, rounds: int, only: tuple[str, ...]) -> None:
 
         if any(f"{form} from embedded".startswith(only) for form in GOALS):
             data = stack.enter_context(tempfile.TemporaryDirectory())
-            asyncio.run(fill_embedded(data, records))
+            asyncio.run(embedded_source.fill(data, TOPIC, records))
             lanes += [Lane(f"{form} from embedded", {"data": data, "topic": TOPIC}, form) for form in GOALS]
 
         if any(f"{form} from Kafka".startswith(only) for form in GOALS):

@@ -21,13 +21,13 @@ import confluent_kafka
 
 from benchmarks import kafka_path
 from benchmarks.bare import BARE
+from benchmarks.embedded_source import TimedBroker, read_all
 from benchmarks.timing import Timing
-from streamhouse_connect import SqliteBroker, TopicPartition, Worker
-from streamhouse_connect.brokers import Consumer, RebalanceListener, Subscription
+from streamhouse_connect import Worker
 from streamhouse_connect_server.process import prepare, settled
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
 SECONDS: Final = 900
 FILE_RECORDS: Final = 10_000
@@ -56,16 +56,6 @@ def from_kafka(bootstrap: str, topic: str, records: int) -> Iterator[list[bytes]
     consumer.close()
 
 
-async def from_embedded(data: str, topic: str) -> AsyncIterator[Sequence[bytes]]:
-    """Read the whole topic from a broker in this process."""
-    async with SqliteBroker(data) as broker:
-        tp, offset = TopicPartition(topic, 0), 0
-
-        while len(batch := await broker.read(tp, offset, max_records=FILE_RECORDS)):
-            yield [value for value in batch.values if value is not None]
-            offset = batch.spans[-1].next_offset
-
-
 def write(values: Sequence[bytes], form: str, path: Path) -> None:
     """Write one file, durably."""
     out = io.BytesIO()
@@ -89,7 +79,7 @@ async def bare(source: dict[str, str], form: str, directory: Path, records: int)
         number += 1
 
     if "data" in source:
-        async for values in from_embedded(source["data"], source["topic"]):
+        async for values in read_all(source["data"], source["topic"], FILE_RECORDS):
             take(values)
     else:
         for values in from_kafka(source["bootstrap"], source["topic"], records):
@@ -97,17 +87,6 @@ async def bare(source: dict[str, str], form: str, directory: Path, records: int)
 
     timing.end()
     timing.report(0)
-
-
-class TimedBroker(SqliteBroker):
-    """The embedded broker, whose consumers are timed."""
-
-    def __init__(self, data: str, timing: Timing) -> None:
-        super().__init__(data)
-        self._timing = timing
-
-    def consumer(self, group: str, subscription: Subscription, listener: RebalanceListener) -> Consumer:
-        return kafka_path.TimedConsumer(super().consumer(group, subscription, listener), self._timing)
 
 
 async def ours(source: dict[str, str], form: str, directory: Path) -> None:
