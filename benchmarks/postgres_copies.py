@@ -1,0 +1,135 @@
+"""The ways to get JSON records into a table of PostgreSQL, each alone, on the same records: which is the fastest that keeps types exact?
+
+    python -m benchmarks.postgres_copies [--records N] [--rounds N] [--size N]
+
+Measured on two cores with fsync on, batches of 5,000, 300,000 records of 200 bytes; see FOUND. Binary COPY and ADBC need every value as an
+object or a column of the exact type of the table's column, which loses what JSON says beyond it (a numeric's digits, NaN in
+a string), and jsonb has to go in as text or with a version byte all the same. `json_to_recordset` parses on the server, which becomes the
+bottleneck, and one bad record names no line. The sink therefore sends text made of the JSON's own bytes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import statistics
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import psycopg
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))  # has the servers
+
+import msgspec
+from psycopg.types.json import Jsonb
+
+from benchmarks.orders import order
+from benchmarks.postgres_path import COLUMNS, Order
+from services import Postgres
+from streamhouse_connect import Batch, SecretUrl
+from streamhouse_connect.testing import make_batch, make_context
+from streamhouse_postgres_sink import PostgresConfig, PostgresSink
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+TABLE: Final = "CREATE TABLE orders (id bigint, customer text, amount double precision, items jsonb, note text)"
+RECORDSET: Final = (
+    f"INSERT INTO orders ({COLUMNS}) SELECT {COLUMNS} FROM json_to_recordset(%s::json) "
+    "AS r (id bigint, customer text, amount double precision, items jsonb, note text)"
+)
+DECODE: Final = msgspec.json.Decoder(Order).decode
+
+
+def text_rows(connection: psycopg.Connection, values: Sequence[bytes]) -> None:
+    """Write decoded rows as text."""
+    with connection.cursor().copy(f"COPY orders ({COLUMNS}) FROM STDIN") as copy:
+        for each in map(DECODE, values):
+            copy.write_row((each.id, each.customer, each.amount, bytes(each.items).decode(), each.note))
+
+
+def binary_rows(connection: psycopg.Connection, values: Sequence[bytes]) -> None:
+    """Write decoded rows in the binary form."""
+    with connection.cursor().copy(f"COPY orders ({COLUMNS}) FROM STDIN (FORMAT binary)") as copy:
+        copy.set_types(["int8", "text", "float8", "jsonb", "text"])
+
+        for each in map(DECODE, values):
+            copy.write_row((each.id, each.customer, each.amount, Jsonb(each.items, dumps=bytes), each.note))
+
+
+def recordset(connection: psycopg.Connection, values: Sequence[bytes]) -> None:
+    """Have the server take the JSON apart."""
+    connection.execute(RECORDSET, [(b"[" + b",".join(values) + b"]").decode()])
+
+
+WAYS: Final[dict[str, Callable[[psycopg.Connection, Sequence[bytes]], None]]] = {
+    "text COPY of decoded rows": text_rows,
+    "binary COPY of decoded rows": binary_rows,
+    "json_to_recordset": recordset,
+}
+
+
+def measure(
+    url: str, batches: Sequence[Sequence[bytes]], way: Callable[[psycopg.Connection, Sequence[bytes]], None]
+) -> float:
+    """Return the seconds that one way takes, a transaction a batch."""
+    with psycopg.connect(url, autocommit=True) as connection:
+        began = time.perf_counter()
+
+        for values in batches:
+            with connection.transaction():
+                way(connection, values)
+
+        return time.perf_counter() - began
+
+
+async def sink(url: str, batches: Sequence[Batch]) -> float:
+    """Return the seconds that the sink itself takes, without offsets."""
+    config = PostgresConfig(url=SecretUrl(url), table_name="orders", insert_mode="insert", offsets_storage="broker")
+    made = PostgresSink(config)
+    await made.open(make_context())
+
+    try:
+        began = time.perf_counter()
+
+        for batch in batches:
+            await made.write(batch)
+
+        return time.perf_counter() - began
+    finally:
+        await made.close()
+
+
+def main() -> None:
+    """Print rows a second."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.postgres_copies", description=__doc__)
+    parser.add_argument("--records", type=int, default=300_000)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--size", type=int, default=5_000)
+    arguments = parser.parse_args()
+    values = [order(number) for number in range(arguments.records)]
+    lists = [values[at : at + arguments.size] for at in range(0, len(values), arguments.size)]
+    batches = [make_batch(each, first_offset=at * arguments.size) for at, each in enumerate(lists)]
+    found: dict[str, list[float]] = {}
+
+    with Postgres() as server:
+        url = server.create_database("bench")
+
+        for _ in range(arguments.rounds):
+            for name in ("the sink", *WAYS):
+                with psycopg.connect(url, autocommit=True) as connection:
+                    connection.execute("DROP TABLE IF EXISTS orders")
+                    connection.execute(TABLE)
+                    connection.execute("CHECKPOINT")
+
+                took = measure(url, lists, WAYS[name]) if name in WAYS else asyncio.run(sink(url, batches))
+                found.setdefault(name, []).append(arguments.records / took)
+
+    for name, speeds in found.items():
+        print(f"{name:28} {statistics.median(speeds):>9,.0f} rows/s ({min(speeds):,.0f} to {max(speeds):,.0f})")
+
+
+if __name__ == "__main__":
+    main()
