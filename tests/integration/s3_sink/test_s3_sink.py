@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import io
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from contextlib import closing
+from typing import TYPE_CHECKING, Any, Literal
 
 import attrs
 import pytest
@@ -13,6 +15,7 @@ import pytest
 from s3_sinks import HASTY, PATIENT, filed, make_sink, opened
 from services import Bucket, S3Server, SeaweedFS, Service
 from streamhouse_connect import FatalError, Held, RetriableError
+from streamhouse_connect.formatters.json import JsonConfig, JsonFormatter
 from streamhouse_connect.testing import make_context
 from streamhouse_s3_sink._checksums import crc32c
 from streamhouse_s3_sink._config import Limits
@@ -123,6 +126,28 @@ async def test_a_batch_becomes_one_object(s3: Bucket) -> None:
         "streamhouse-count": "3",
         "streamhouse-checksum": "sha256:" + hashlib.sha256(text_of(batch)).hexdigest(),
     }
+
+
+@BOTH
+@pytest.mark.parametrize(("compression", "ending"), [("gzip", ".json.gz"), ("zstd", ".json.zst")])
+async def test_a_compressed_object_says_how_it_is_to_be_read(
+    s3: Bucket, compression: Literal["gzip", "zstd"], ending: str
+) -> None:
+    """By its ending, its type and its encoding."""
+    sink = sink_for(s3)
+    sink.formatter = JsonFormatter(JsonConfig(compression=compression))
+
+    async with opened(sink):
+        assert await sink.write(filed(3)) is None
+
+    (key,) = objects(s3)
+    head = head_of_the_only(s3)
+    assert key.endswith(ending)
+    assert (head["ContentType"], head["ContentEncoding"]) == ("application/x-ndjson", compression)
+    client = s3.server.client()
+
+    with closing(client), client.get_object(Bucket=s3.name, Key=key)["Body"] as body:
+        assert sink.formatter.count(io.BytesIO(body.read())) == 3
 
 
 @BOTH
