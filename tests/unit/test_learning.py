@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from streamhouse_connect import MemoryDefinitionStore, RejectedRecords, RetriableError, SqliteDefinitionStore
+from streamhouse_connect.formatters.avro import AvroConfig, AvroFormatter
 from streamhouse_connect.formatters.json import JsonConfig, JsonFormatter
 from streamhouse_connect.formatters.parquet import ParquetConfig, ParquetFormatter
 from streamhouse_connect.learning import Learning
@@ -181,10 +182,11 @@ async def test_what_is_rejected_is_rejected_by_what_is_kept() -> None:
 
 
 @pytest.mark.parametrize(
-    ("formatter", "most"), [(JsonFormatter(JsonConfig()), 1), (ParquetFormatter(ParquetConfig()), 3)]
+    ("formatter", "most"),
+    [(AvroFormatter(AvroConfig()), 1), (JsonFormatter(JsonConfig()), 3), (ParquetFormatter(ParquetConfig()), 3)],
 )
 async def test_files_are_made_at_once_only_where_that_helps(
-    formatter: JsonFormatter | ParquetFormatter, most: int
+    formatter: AvroFormatter | JsonFormatter | ParquetFormatter, most: int
 ) -> None:
     """Several threads that all want Python's lock only take it from each other."""
     learning = Learning(formatter, context(MemoryStateStore()))

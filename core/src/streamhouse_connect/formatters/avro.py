@@ -21,7 +21,7 @@ from streamhouse_connect.formatters.envelopes import Envelope
 from streamhouse_connect.formatters.interface import Formatter
 from streamhouse_connect.formatters.notation import SCHEMA_KEY
 from streamhouse_connect.formatters.options import ColumnsConfig
-from streamhouse_connect.formatters.schemas import Schemas, decode, value_lines
+from streamhouse_connect.formatters.schemas import Schemas, decode, decode_objects, value_lines
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -107,7 +107,7 @@ class AvroFormatter(Formatter[AvroConfig]):
             records = beside(batch, conform(value_lines(batch), self._declared), self._envelope)
             return self._written(declared, records, len(batch), None)
 
-        rows = decode(value_lines(batch))
+        rows = decode_objects(batch.values) or decode(value_lines(batch))
         plan = self._schemas.get(topic)
         file = self._fitted(plan, batch, rows) if plan else None
         return self._surely(self._schemas.learn(topic, rows), batch, rows) if file is None else file

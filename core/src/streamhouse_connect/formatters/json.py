@@ -61,7 +61,6 @@ class JsonFormatter(Formatter[JsonConfig]):
     """
 
     name = "json"
-    at_once = 1
     config_class = JsonConfig
     extension = ".json"
     content_type = "application/x-ndjson"

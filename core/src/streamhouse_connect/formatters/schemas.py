@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from streamhouse_connect.records import Batch
     from streamhouse_connect.values import JsonLines
 
-__all__ = ["MAX_FIELDS", "MAX_KEPT", "Schemas", "decode", "value_lines"]
+__all__ = ["MAX_FIELDS", "MAX_KEPT", "Schemas", "decode", "decode_objects", "value_lines"]
 
 MAX_FIELDS: Final = 10_000
 """A topic with more has keys that are data; no reader would be happy with a file of so many columns."""
@@ -35,6 +35,7 @@ P = TypeVar("P")
 Row = dict[str, object]
 
 _ROW: Final = msgspec.json.Decoder()
+_OBJECT: Final = msgspec.json.Decoder(dict[str, object])
 _LONGEST_INTEGER: Final = 1_000  # digits; Python refuses to read more than 4,300
 
 
@@ -164,6 +165,14 @@ def value_lines(batch: Batch) -> JsonLines:
     """
     values = batch.values
     return json_lines([b"{}" if v is None else v for v in values] if None in values else values, objects=True)
+
+
+def decode_objects(values: Sequence[bytes | None]) -> list[Row] | None:
+    """Decode values without a look at them beforehand; None if one is no object, or not for Python to read."""
+    try:
+        return list(map(_OBJECT.decode, values))  # type: ignore[arg-type]  # a tombstone is found out here
+    except (TypeError, UnicodeDecodeError, RecursionError, msgspec.DecodeError):
+        return None
 
 
 def decode(lines: JsonLines) -> list[Row]:
