@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Literal
 
 __all__ = ["live"]
 
@@ -15,11 +16,11 @@ _WORKER = """
 import asyncio, json, sys
 from streamhouse_connect import SqliteBroker, State, Worker
 
-async def main(directory, body):
+async def main(directory, body, moment):
     async with Worker(SqliteBroker(directory)) as worker:
         name = (await worker.create(json.loads(body))).name
 
-        while (await worker.get(name)).state is State.STARTING:
+        while moment == "started" and (await worker.get(name)).state is State.STARTING:
             await asyncio.sleep(0.01)
 
         print("running", flush=True)
@@ -29,12 +30,19 @@ asyncio.run(main(*sys.argv[1:]))
 """
 
 
-def live(data: Path, body: Mapping[str, object], *, seconds: float, first: str = "") -> None:
-    """Run a connector on the embedded broker of a directory; kill -9 so many seconds after it has begun to deliver.
+def live(
+    data: Path,
+    body: Mapping[str, object],
+    *,
+    seconds: float,
+    first: str = "",
+    after: Literal["created", "started"] = "started",
+) -> None:
+    """Run a connector on the embedded broker of a directory; kill -9 so many seconds after it has begun to deliver, or was made.
 
     `first` is what the process does before all else.
     """
-    command = [sys.executable, "-c", first + _WORKER, str(data), json.dumps(body)]
+    command = [sys.executable, "-c", first + _WORKER, str(data), json.dumps(body), after]
 
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None

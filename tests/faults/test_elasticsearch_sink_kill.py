@@ -7,18 +7,15 @@ default as long as it takes for a member of a group to be thrown out, 60 with `F
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import random
-import signal
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import attrs
 import pytest
 
+from lives import live
 from repeats import rounds, seeded
 from services import Indices, Topics
 from streamhouse_connect import KafkaBroker, NewRecords, SqliteBroker, State, Worker
@@ -31,20 +28,6 @@ SESSION_MS = 6000
 
 EACH_ID = pytest.mark.parametrize("document_id", [None, "id"], ids=["offsets", "field"])
 pytestmark = pytest.mark.timeout(180 + 40 * rounds() + int(OUTAGE))
-
-# Delivers until it is killed.
-CONNECTOR = """
-import asyncio, json, sys
-from streamhouse_connect import SqliteBroker, Worker
-
-async def main(directory, body):
-    async with Worker(SqliteBroker(directory)) as worker:
-        await worker.create(json.loads(body))
-        print("running", flush=True)
-        await asyncio.Event().wait()
-
-asyncio.run(main(*sys.argv[1:]))
-"""
 
 
 @attrs.define
@@ -165,28 +148,15 @@ async def test_a_worker_that_is_killed_has_written_every_document_once(
             for _ in range(10):
                 await broker.append("orders", produced.records())
 
-        await asyncio.to_thread(_live, tmp_path, body(elasticsearch.url, orders, produced), rng.uniform(0.0, 0.8))
+        await asyncio.to_thread(
+            live, tmp_path, body(elasticsearch.url, orders, produced), seconds=rng.uniform(0.0, 0.8), after="created"
+        )
 
     async with Worker(SqliteBroker(tmp_path)) as worker:
         await worker.create(body(elasticsearch.url, orders, produced))
         await worker.drained("orders", timeout=120)
 
     assert elasticsearch.server.documents(orders) == produced.documents
-
-
-def _live(directory: Path, connector: dict[str, Any], seconds: float) -> None:
-    command = [sys.executable, "-c", CONNECTOR, str(directory), json.dumps(connector)]
-
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        assert process.stdout.readline() == "running\n"
-
-        try:
-            process.wait(seconds)
-        except subprocess.TimeoutExpired:
-            process.send_signal(signal.SIGKILL)
-
-    assert process.returncode == -signal.SIGKILL, "it ended by itself"
 
 
 async def test_a_node_that_is_away_for_long_means_retrying_and_no_rebalance(

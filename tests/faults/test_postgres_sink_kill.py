@@ -6,11 +6,7 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import random
-import signal
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,6 +15,7 @@ from typing import Any
 import psycopg
 import pytest
 
+from lives import live
 from repeats import rounds, seeded
 from services import Database
 from streamhouse_connect import NewRecords, SqliteBroker, Worker
@@ -28,20 +25,6 @@ APPEND = 100
 
 MAJORS = pytest.mark.parametrize("postgres_server", [16, 18], indirect=True)
 pytestmark = pytest.mark.timeout(120 + 20 * rounds())
-
-# Delivers until it is killed.
-CONNECTOR = """
-import asyncio, json, sys
-from streamhouse_connect import SqliteBroker, Worker
-
-async def main(directory, body):
-    async with Worker(SqliteBroker(directory)) as worker:
-        await worker.create(json.loads(body))
-        print("running", flush=True)
-        await asyncio.Event().wait()
-
-asyncio.run(main(*sys.argv[1:]))
-"""
 
 
 class Produced:
@@ -213,25 +196,10 @@ async def test_a_worker_that_is_killed_has_written_every_record_once(
             for _ in range(40):
                 await broker.append("orders", produced.records())
 
-        await asyncio.to_thread(_live, tmp_path, body(orders, rng), rng.uniform(0.0, 0.4))
+        await asyncio.to_thread(live, tmp_path, body(orders, rng), seconds=rng.uniform(0.0, 0.4), after="created")
 
     async with Worker(SqliteBroker(tmp_path)) as worker:
         await worker.create(body(orders, rng))
         await worker.drained("orders", timeout=60)
 
     produced.check(orders)
-
-
-def _live(directory: Path, connector: dict[str, Any], seconds: float) -> None:
-    command = [sys.executable, "-c", CONNECTOR, str(directory), json.dumps(connector)]
-
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        assert process.stdout.readline() == "running\n"
-
-        try:
-            process.wait(seconds)
-        except subprocess.TimeoutExpired:
-            process.send_signal(signal.SIGKILL)
-
-    assert process.returncode == -signal.SIGKILL, "it ended by itself"
