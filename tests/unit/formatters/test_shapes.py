@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from json_shapes import NAMES, VALUES, shape_of
 from streamhouse_connect.formatters.shapes import (
     EMPTY,
     MAX_DEPTH,
@@ -21,27 +22,6 @@ from streamhouse_connect.formatters.shapes import (
     join,
     widen,
 )
-
-SCALARS = (
-    st.none()
-    | st.booleans()
-    | st.integers(-(2**53), 2**53)
-    | st.integers(-(2**70), 2**70)
-    | st.floats(allow_nan=False, allow_infinity=False)
-    | st.text(max_size=2)
-)
-NAMES = st.sampled_from("abc")
-VALUES = st.recursive(SCALARS, lambda c: st.lists(c, max_size=3) | st.dictionaries(NAMES, c, max_size=3), max_leaves=6)
-
-
-def shape_of(*values: object) -> Shape:
-    """Return the shape of values that came one after the other."""
-    shape: Shape = Kind.NULL
-
-    for value in values:
-        shape = widen(shape, value)
-
-    return shape
 
 
 @pytest.mark.parametrize(
