@@ -9,23 +9,21 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import statistics
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Final
 
 import attrs
 import fastavro
-from rich.console import Console
-from rich.table import Table
 
 from benchmarks import embedded_source
 from benchmarks.destinations import files_in, lines, rows
-from benchmarks.kafka import TOPIC, fill, met, spread, wait_for_coordinators
+from benchmarks.kafka import TOPIC, fill, wait_for_coordinators
+from benchmarks.pairs import Pair, show
 from services import Kafka
 
 __all__ = ["run"]
@@ -97,31 +95,6 @@ def run(*, records: int, rounds: int, only: tuple[str, ...]) -> None:
                     lane.measure(side, records)
 
     if lanes:
-        show(lanes, records)
-
-
-def show(lanes: Sequence[Lane], records: int) -> None:
-    """Print the figures, with the ratio of each round's pair, of which the median counts."""
-    table = Table(
-        title=f"{records:,} records of 200 bytes into files, one task, {os.cpu_count()} cores, beside a bare loop"
-    )
-    table.add_column("path")
-
-    for heading in ("ours/s", "bare/s", "ratio", "goal", "CPU s", "bare"):
-        table.add_column(heading, justify="right")
-
-    for lane in lanes:
-        ours, bare = (lane.found[side] for side in SIDES)
-        ratios = [other[0] / own[0] for own, other in zip(ours, bare, strict=True)]
-        goal = GOALS[lane.form]
-        table.add_row(
-            lane.name,
-            spread([records / seconds for seconds, _ in ours], ",.0f"),
-            spread([records / seconds for seconds, _ in bare], ",.0f"),
-            spread(ratios, ".0%"),
-            f"{goal:.0%} {met(statistics.median(ratios) >= goal)}",
-            f"{statistics.median(cpu for _, cpu in ours):.1f}",
-            f"{statistics.median(cpu for _, cpu in bare):.1f}",
-        )
-
-    Console(width=None if sys.stdout.isatty() else 160).print(table)
+        title = f"{records:,} records of 200 bytes into files, one task, {os.cpu_count()} cores, beside a bare loop"
+        pairs = [Pair(lane.name, GOALS[lane.form], lane.found["ours"], lane.found["bare"]) for lane in lanes]
+        show(title, "bare", pairs, records)

@@ -9,20 +9,18 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import statistics
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Final
 
 import attrs
 import psycopg
-from rich.console import Console
-from rich.table import Table
 
 from benchmarks import embedded_source
-from benchmarks.kafka import TOPIC, met, spread
+from benchmarks.kafka import TOPIC
+from benchmarks.pairs import Pair, show
 from services import Postgres
 
 __all__ = ["run"]
@@ -102,28 +100,10 @@ def run(*, records: int, rounds: int, only: tuple[str, ...]) -> None:
                 for side in sides if number % 2 else reversed(sides):
                     lane.measure(side, data, url, records)
 
-    show(lanes, records)
-
-
-def show(lanes: Sequence[Lane], records: int) -> None:
-    """Print the figures, with the ratio of each round's pair, of which the median counts."""
-    table = Table(title=f"{records:,} records of 200 bytes into PostgreSQL, one task, {os.cpu_count()} cores")
-    table.add_column("path")
-
-    for heading in ("ours/s", "the other/s", "ratio", "goal", "CPU s", "other"):
-        table.add_column(heading, justify="right")
-
-    for lane in lanes:
-        ours, other = lane.found["ours"], lane.found[lane.beside]
-        ratios = [theirs[0] / own[0] for own, theirs in zip(ours, other, strict=True)]
-        table.add_row(
-            lane.name,
-            spread([records / seconds for seconds, _ in ours], ",.0f"),
-            spread([records / seconds for seconds, _ in other], ",.0f"),
-            spread(ratios, ".0%"),
-            f"{lane.goal:.0%} {met(statistics.median(ratios) >= lane.goal)}",
-            f"{statistics.median(cpu for _, cpu in ours):.1f}",
-            f"{statistics.median(cpu for _, cpu in other):.1f}",
-        )
-
-    Console(width=None if sys.stdout.isatty() else 160).print(table)
+    title = f"{records:,} records of 200 bytes into PostgreSQL, one task, {os.cpu_count()} cores"
+    show(
+        title,
+        "other",
+        [Pair(lane.name, lane.goal, lane.found["ours"], lane.found[lane.beside]) for lane in lanes],
+        records,
+    )
