@@ -79,10 +79,10 @@ class AvroFormatter(Formatter[AvroConfig]):
     def __init__(self, config: AvroConfig) -> None:
         super().__init__(config)
         self._envelope = Envelope(config.envelope)
-        self._declared = config.declared().adapted(avro_name, strict=_is_strict(config)) if config.schema_file else None
+        self._declared = config.declared().adapted(avro_name, strict=config.is_strict) if config.schema_file else None
         self._schemas = Schemas(
             partial(AvroPlan.of, envelope=self._envelope),
-            strict=_is_strict(config),
+            strict=config.is_strict,
             timestamps=config.infer_timestamps,
             reserved=config.reserved,
         )
@@ -150,7 +150,3 @@ class AvroFormatter(Formatter[AvroConfig]):
             raise ValueError(f"it holds {count} of {said} records")
 
         return count
-
-
-def _is_strict(config: AvroConfig) -> bool:
-    return config.schema_evolution == "strict"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Literal
 
 import attrs
@@ -20,7 +21,7 @@ __all__ = ["ColumnsConfig"]
 
 
 @attrs.frozen(kw_only=True)
-class ColumnsConfig:
+class ColumnsConfig(ABC):
     """What can be chosen of columns in any format."""
 
     envelope: EnvelopeOption = option(
@@ -71,19 +72,24 @@ class ColumnsConfig:
         for name in sorted({column.name for column in columns.columns} & {*self.reserved}):
             yield Problem("schema.file", f"{self.schema_file} has a column {name}, and so has the envelope; rename it")
 
+    @abstractmethod
     def check(self, columns: Columns) -> None:
         """Look whether the format has the types of these columns.
 
         :raises ValueError: if not.
         """
-        raise NotImplementedError
 
     def declared(self) -> Columns:
         """Return the columns of `schema.file`.
 
         :raises ValueError: if it can't be read.
         """
-        return read_schema_file(self.schema_file or "").adapted(strict=self.schema_evolution == "strict")
+        return read_schema_file(self.schema_file or "").adapted(strict=self.is_strict)
+
+    @property
+    def is_strict(self) -> bool:
+        """Whether a record that does not fit the columns is rejected."""
+        return self.schema_evolution == "strict"
 
     @property
     def reserved(self) -> tuple[str, ...]:

@@ -62,7 +62,7 @@ class ParquetFormatter(Formatter[ParquetConfig]):
         self._declared = config.declared() if config.schema_file else None
         self._schemas = Schemas(
             lambda _topic, shape: TablePlan.of(shape),
-            strict=config.schema_evolution == "strict",
+            strict=config.is_strict,
             timestamps=config.infer_timestamps,
             reserved=config.reserved,
         )
