@@ -11,7 +11,7 @@ A sink author writes `write`; the runtime buffers, retries, splits, dead-letters
 
 The life of a sink is one run of one task, on one event loop, which it has for itself:
 
-    __init__ → open → resume → (route →) write … skip … → release → close
+    __init__ → open → resume → (route →) (prepare →) write … skip … → release → close
              ╰→ check → close   (where somebody only asks whether it would work)
 
 This module knows nothing of the runtime, of brokers or of plugins.
@@ -200,6 +200,15 @@ class Sink(ABC, Generic[C]):
         :raises RejectedRecords: for records that have no route.
         """
         return [("", range(len(batch)))]
+
+    async def prepare(self, batch: Batch) -> None:
+        """Do beforehand what `write` does with a batch that needs no destination, such as decoding it.
+
+        Asked with `Batching.MIXED` while as many writes as may be are under way, and the next batch is full already. `write` is then called
+        with the same object, or, should something come in between, with another: keep the result of the last batch only. A write may
+        begin before this has ended. Long work had best give way now and then (`await asyncio.sleep(0)`), as the writes under way share
+        its loop. What it raises is left to `write` to raise.
+        """
 
     @abstractmethod
     async def write(self, batch: Batch) -> int | Held | Postponed | ReplayFrom | None:

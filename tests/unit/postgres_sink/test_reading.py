@@ -5,7 +5,7 @@ from typing import Any
 from streamhouse_connect import SecretUrl
 from streamhouse_connect.testing import make_batch
 from streamhouse_postgres_sink import PostgresConfig
-from streamhouse_postgres_sink._reading import read
+from streamhouse_postgres_sink._reading import Reading
 from streamhouse_postgres_sink._rows import Decoded
 
 Pairs = list[tuple[bytes | None, bytes | None]]
@@ -15,7 +15,7 @@ def reading(pairs: Pairs, **options: Any) -> Decoded:
     values = {"url": SecretUrl("postgresql://h/d"), "table_name": "t", "pk_fields": ("id",), **options}
     keys, records = [key for key, _ in pairs], [value for _, value in pairs]
     batch = make_batch(records, keys=keys, timestamps=range(100, 100 + len(pairs)), first_offset=7)
-    return read(batch, PostgresConfig(**values))
+    return Reading(batch, PostgresConfig(**values)).decoded
 
 
 def fields(decoded: Decoded) -> list[dict[str, str]]:

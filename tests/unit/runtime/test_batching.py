@@ -523,3 +523,50 @@ def taken(batcher: Batcher, now: float) -> Flight:
     lane = batcher.due(now)
     assert lane is not None
     return batcher.take(lane, now)
+
+
+def test_the_next_batch_of_a_full_lane_is_known_while_it_has_to_wait() -> None:
+    """The very object that is cut later, whatever comes in between."""
+    batcher = Batcher(limits(10, in_flight=1))
+    batcher.add((None, ""), numbers(0, 6), 0.0)
+    batcher.add((None, ""), numbers(6, 25), 0.0)
+    first = batcher.take(lane := batcher.lanes[None, ""], 0.0)
+    ahead = batcher.ahead()
+    assert ahead is not None
+    assert list(ahead.offsets) == list(range(10, 20))
+    assert batcher.ahead() is ahead
+    assert (lane.records, batcher.lowest(TP)) == (15, 0)
+    batcher.add((None, ""), numbers(25, 30), 0.0)
+    batcher.land(first)
+    assert batcher.take(lane, 1.0).batch is ahead
+    assert list(batcher.take(lane, 2.0).batch.offsets) == list(range(20, 30))
+
+
+@pytest.mark.parametrize(("records", "taken"), [(15, True), (25, False)])
+def test_no_batch_is_cut_ahead_that_may_still_grow_or_need_not_wait(records: int, taken: bool) -> None:
+    """Neither one that is not full, nor one that is about to be taken."""
+    batcher = Batcher(limits(10, in_flight=1))
+    batcher.add((None, ""), numbers(0, records), 0.0)
+
+    if taken:
+        batcher.take(batcher.lanes[None, ""], 0.0)
+
+    assert batcher.ahead() is None
+
+
+def test_a_batch_that_was_cut_ahead_is_cut_anew_when_partitions_go() -> None:
+    """What is of them must not be written."""
+    other = TopicPartition("orders", 1)
+    batcher = Batcher(limits(10, in_flight=1))
+    batcher.add((None, ""), numbers(0, 10), 0.0)
+    batcher.add((None, ""), numbers(10, 15), 0.0)
+    batcher.add((None, ""), make_batch([b"x"] * 15, topic="orders", partition=1), 0.0)
+    batcher.take(lane := batcher.lanes[None, ""], 0.0)
+    ahead = batcher.ahead()
+    assert ahead is not None
+    batcher.drop([TP])
+    again = batcher.ahead()
+    assert again is not None
+    assert again is not ahead
+    assert [span.tp for span in again.spans] == [other]
+    assert lane.records == 15

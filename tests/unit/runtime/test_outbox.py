@@ -7,7 +7,7 @@ import asyncio
 import attrs
 import pytest
 
-from streamhouse_connect import Batch, Sink, TopicPartition
+from streamhouse_connect import Batch, FatalError, Sink, TopicPartition
 from streamhouse_connect.runtime.batching import Batcher, Limits
 from streamhouse_connect.runtime.delivery import Delivery
 from streamhouse_connect.runtime.observer import TaskObserver
@@ -38,10 +38,16 @@ class SlowSink(Sink[NoConfig]):
         self.seconds = seconds
         self.now = 0.0
         self.started: list[float] = []
+        self.events: list[tuple[str, Batch]] = []
         self.written = 0
+
+    async def prepare(self, batch: Batch) -> None:
+        self.events.append(("prepare", batch))
+        raise FatalError("is left to the write")
 
     async def write(self, batch: Batch) -> int | None:
         self.started.append(self.now)
+        self.events.append(("write", batch))
         await asyncio.sleep(0)
         self.now += self.seconds
         self.written += len(batch)
@@ -80,3 +86,23 @@ async def test_a_flush_begins_no_write_that_it_may_have_to_cut_off(within: float
     assert last - 0.25 <= sink.started[-1] < last
     assert sink.written == len(sink.started)  # each that was begun has ended
     assert made.batcher.flights == 0
+
+
+async def test_the_next_batch_is_prepared_while_one_is_written() -> None:
+    """Once, as the object that is written then; and what goes wrong with it is not yet a failure."""
+    sink = SlowSink(0.01)
+    made = outbox(sink, 3)
+    await made.flush([TP], 30.0)
+    assert [name for name, _ in sink.events] == ["write", "prepare", "write", "prepare", "write"]
+    assert [batch.offsets[0] for _, batch in sink.events] == [0, 1, 1, 2, 2]
+    assert sink.events[1][1] is sink.events[2][1]
+    assert made.failure is None
+
+
+async def test_nothing_is_prepared_that_will_not_be_written() -> None:
+    """Once the run is over."""
+    sink = SlowSink(0.01)
+    made = outbox(sink, 3)
+    made.launch()
+    await made.abandon()
+    assert [name for name, _ in sink.events] == ["write"]

@@ -3,7 +3,7 @@
 A lane is a queue of records that have to be written in order: one for all with `Batching.MIXED`, one for each partition and
 path with `Batching.PER_ROUTE`. Records are first pieces in a lane, then part of a flight, then durable:
 
-    add → Lane.pieces → take → Flight → settle
+    add → Lane.pieces (→ ahead) → take → Flight → settle
 """
 
 from __future__ import annotations
@@ -107,28 +107,26 @@ class Batcher:
 
     def take(self, lane: Lane, now: float) -> Flight:
         """Cut the next batch from a lane; what is left of the last piece goes on waiting."""
-        taken: list[Batch] = []
-        records = nbytes = 0
-        most = self._most_bytes(lane)
         since, filled_at = lane.since, now if self._is_full(lane) else None
-
-        while lane.pieces and records < self.limits.records and nbytes < most:
-            piece = lane.pieces.popleft()
-            room = self._room(piece, records, nbytes, most)
-
-            if room < len(piece):
-                lane.pieces.appendleft(piece[room:])
-                piece = piece[:room]
-
-            taken.append(piece)
-            records += len(piece)
-            nbytes += piece.nbytes
-
-        flight = Flight(Batch.concat(taken), lane, since, filled_at)
+        flight = Flight(self._cut(lane), lane, since, filled_at)
         lane.flights.append(flight)
         self.flights += 1
         self._recount(lane, since=now)
         return flight
+
+    def ahead(self) -> Batch | None:
+        """Return the batch that `take` will cut from the lane of several partitions, if that is full but has to wait.
+
+        It goes on waiting; should records be dropped that are in it, another will be cut.
+        """
+        for lane in self.lanes.of(None):
+            if lane.key in self._full and not self._has_room(lane):
+                batch = self._cut(lane)
+                lane.pieces.appendleft(batch)
+                self._recount(lane)
+                return batch
+
+        return None
 
     def settle(self, flight: Flight, records: int) -> None:
         """Note that the first `records` of a flight's batch are durable."""
@@ -205,6 +203,25 @@ class Batcher:
     def _ready(self) -> Iterator[Lane]:
         """Yield the lanes from which something may be written, the one that waits longest first."""
         return (lane for lane in self.lanes.waiting if self._has_room(lane))
+
+    def _cut(self, lane: Lane) -> Batch:
+        taken: list[Batch] = []
+        records = nbytes = 0
+        most = self._most_bytes(lane)
+
+        while lane.pieces and records < self.limits.records and nbytes < most:
+            piece = lane.pieces.popleft()
+            room = self._room(piece, records, nbytes, most)
+
+            if room < len(piece):
+                lane.pieces.appendleft(piece[room:])
+                piece = piece[:room]
+
+            taken.append(piece)
+            records += len(piece)
+            nbytes += piece.nbytes
+
+        return Batch.concat(taken)
 
     def _crowding(self, partitions: Collection[TopicPartition]) -> Lane | None:
         """Return the largest lane of partitions that take up too much memory, unless half of that is on its way already."""

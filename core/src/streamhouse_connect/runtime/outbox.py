@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import attrs
 
+from streamhouse_connect.runtime.ahead import Ahead
 from streamhouse_connect.runtime.lanes import PIECE_OVERHEAD, RECORD_OVERHEAD
 from streamhouse_connect.runtime.memory import Throttle
 from streamhouse_connect.runtime.observer import Troubles
@@ -62,11 +63,13 @@ class Outbox:
     """The time at which every flush ends."""
     _over: bool = attrs.field(default=False, init=False)
     _flights: dict[asyncio.Task[None], Flight] = attrs.field(factory=dict, init=False)
+    _ahead: Ahead = attrs.field(init=False)
     _flushes: list[frozenset[TopicPartition]] = attrs.field(factory=list, init=False)
     _hurried: frozenset[TopicPartition] = attrs.field(default=frozenset(), init=False)
 
     def __attrs_post_init__(self) -> None:
         self.troubles = Troubles(self.observer)
+        self._ahead = Ahead(self.sink)
 
     def start(self, tp: TopicPartition, progress: PartitionProgress) -> None:
         """Take up a partition; what its destination knows better than the broker is committed at once."""
@@ -101,6 +104,9 @@ class Outbox:
 
         if self._hurried and not self.batcher.lanes.waiting:
             self._hurried = frozenset()
+
+        if self._goes_on and not self._ahead.is_busy and (batch := self.batcher.ahead()):
+            self._ahead.prepare(batch)
 
     def restrain(self, bound: int) -> tuple[Collection[TopicPartition], Collection[TopicPartition], int]:
         """Return which partitions to pause and resume, so that about `bound` bytes are held, and how many may come; 0: don't poll."""
@@ -156,6 +162,7 @@ class Outbox:
         Nothing is launched from here on, not even when partitions are let go: it could not be committed any more.
         """
         self._over = True
+        await self._ahead.end()
 
         if self._flights and within > 0:
             await asyncio.wait(self._flights, timeout=within)

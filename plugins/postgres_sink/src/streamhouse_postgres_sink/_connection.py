@@ -7,6 +7,7 @@ in it. That there is a pooler is seen from the number of the server's process, o
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from typing import TYPE_CHECKING, Any, Final
 
@@ -18,6 +19,8 @@ from streamhouse_postgres_sink._url import place
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable
+
+    from psycopg.pq.abc import PGconn
 
     from streamhouse_postgres_sink._config import PostgresConfig
 
@@ -45,6 +48,12 @@ class Connection(psycopg.AsyncConnection[tuple[Any, ...]]):
     """Whether each transaction may be another session of the server's."""
     timeout_ms = 0
 
+    def __init__(self, pgconn: PGconn) -> None:
+        super().__init__(pgconn)
+        self.has_sent = asyncio.Event()
+        """Set while there is nothing to send: what goes on then is the server's work."""
+        self.has_sent.set()
+
     async def settle(self) -> None:
         """Find out who is there, and set what the session, or else each transaction, relies on."""
         row = await (await self.execute("SELECT pg_backend_pid()")).fetchone()
@@ -69,6 +78,8 @@ class Connection(psycopg.AsyncConnection[tuple[Any, ...]]):
     @contextlib.asynccontextmanager
     async def transact(self, begun: Awaitable[None] | None = None) -> AsyncIterator[None]:
         """Commit what is done in a transaction, or roll back; `begun` begins it in place of `begin`, and does more."""
+        self.has_sent.clear()
+
         try:
             await (self.begin() if begun is None else begun)
             yield
@@ -78,6 +89,8 @@ class Connection(psycopg.AsyncConnection[tuple[Any, ...]]):
                 await self.rollback()
 
             raise
+        finally:
+            self.has_sent.set()
 
     async def _set(self, *, is_local: bool) -> None:
         await self.execute(_SETTINGS, {"timeout": str(self.timeout_ms), "is_local": is_local})

@@ -11,8 +11,6 @@ from streamhouse_connect import RejectedRecords
 from streamhouse_postgres_sink._errors import culprit, reason, refuses
 
 if TYPE_CHECKING:
-    from psycopg import sql
-
     from streamhouse_postgres_sink._catalogue import Table
     from streamhouse_postgres_sink._connection import Connection
     from streamhouse_postgres_sink._loads import Load
@@ -29,15 +27,16 @@ class Copying:
     shows_values: bool = attrs.field(kw_only=True)
     """What is said of a record that is refused may quote it."""
 
-    async def send(self, statement: sql.Composed, load: Load, *, relation: str | None) -> None:
+    async def send(self, load: Load, *, relation: str | None) -> None:
         """Send the lines; `relation` is what PostgreSQL calls the target, None if lines are no records.
 
         :raises RejectedRecords: for records that have no lines, or for the one that PostgreSQL names.
         """
         rejected: dict[int, str] = {}
+        self.connection.has_sent.clear()
 
         try:
-            async with self.connection.cursor() as cursor, cursor.copy(statement) as copy:
+            async with self.connection.cursor() as cursor, cursor.copy(load.statement) as copy:
                 for data, wrong in load.chunks():
                     rejected.update(wrong)
 
@@ -46,6 +45,8 @@ class Copying:
 
                 if rejected:
                     raise RejectedRecords(rejected)
+
+                self.connection.has_sent.set()
         except psycopg.Error as error:
             cause = culprit(error, relation=relation, columns=self.table.columns)
 

@@ -1,10 +1,11 @@
-"""What one COPY sends, a chunk at a time: while the server takes one chunk in, the next is made.
+"""What one COPY sends, made a chunk at a time: while the server takes one in or works on another batch, the next is made.
 
 Knows the records and the form of the lines; sends nothing itself.
 """
 
 from __future__ import annotations
 
+from collections import deque
 from typing import TYPE_CHECKING, Final
 
 import attrs
@@ -15,6 +16,8 @@ from streamhouse_postgres_sink._statements import TOMBSTONE
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from psycopg import sql
+
     from streamhouse_postgres_sink._rows import Decoded, Lines
     from streamhouse_postgres_sink._shapes import Group, Shapes
 
@@ -23,29 +26,43 @@ __all__ = ["Load", "planned", "tails"]
 _CHUNK: Final = 500
 
 
-@attrs.frozen
+@attrs.define(eq=False)
 class Load:
     """Some of the records of a batch, by their indexes in it, as lines of a form."""
 
+    statement: sql.Composed
+    """The COPY that takes the lines."""
     decoded: Decoded
     lines: Lines
     indexes: Sequence[int]
     """Line → index in the batch, from 0."""
     tails: Sequence[bytes] = ()
     """What follows each line; see `tails`."""
+    _made: deque[tuple[bytes, dict[int, str]]] = attrs.field(factory=deque, init=False)
+    _count: int = attrs.field(default=0, init=False)
+    """The number of records whose lines were made."""
+
+    def step(self) -> bool:
+        """Make the next lines; return whether there were any to make."""
+        indexes = self.indexes[self._count : self._count + _CHUNK]
+
+        if not len(indexes):
+            return False
+
+        records, escapes = self.decoded.records, self.decoded.escapes
+        data, rejected = self.lines.encode(
+            [records[index] for index in indexes],
+            escapes=[at for at, index in enumerate(indexes) if index in escapes] if escapes else [],
+            tails=self.tails[self._count : self._count + _CHUNK],
+        )
+        self._made.append((data, {indexes[at]: why for at, why in rejected.items()}))
+        self._count += len(indexes)
+        return True
 
     def chunks(self) -> Iterator[tuple[bytes, dict[int, str]]]:
-        """Yield lines for COPY and, by index in the batch, why a record has none; if there is any, don't send."""
-        records, escapes = self.decoded.records, self.decoded.escapes
-
-        for start in range(0, len(self.indexes), _CHUNK):
-            indexes = self.indexes[start : start + _CHUNK]
-            data, rejected = self.lines.encode(
-                [records[index] for index in indexes],
-                escapes=[at for at, index in enumerate(indexes) if index in escapes] if escapes else [],
-                tails=self.tails[start : start + _CHUNK],
-            )
-            yield data, {indexes[at]: why for at, why in rejected.items()}
+        """Yield lines for COPY, once, and, by index in the batch, why a record has none; if there is any, don't send."""
+        while self._made or self.step():
+            yield self._made.popleft()
 
     def rejected(self) -> dict[int, str]:
         """Return why records have no lines, without making any to send."""

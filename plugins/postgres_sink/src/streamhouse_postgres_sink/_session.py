@@ -25,6 +25,7 @@ from streamhouse_postgres_sink._targets import Targets
 from streamhouse_postgres_sink._url import place
 
 if TYPE_CHECKING:
+    import asyncio
     from collections.abc import Collection, Iterator, Mapping, Sequence
     from contextlib import AbstractAsyncContextManager
 
@@ -87,6 +88,11 @@ class Session:
         """The tables that there are, as they were when they were read."""
         return self._targets.tables
 
+    @property
+    def has_sent(self) -> asyncio.Event:
+        """Set while nothing is to be done but to wait for the server, if for anything."""
+        return self._connection.has_sent
+
     async def claim(self, partitions: Collection[TopicPartition]) -> Mapping[TopicPartition, Row]:
         """See `Ledger.claim`."""
         with self._translated():
@@ -112,10 +118,14 @@ class Session:
             async with self._transaction(moves):
                 pass
 
-    async def load(self, parts: Sequence[Part], moves: Sequence[Move]) -> Counter[str]:
+    def fitting(self, parts: Sequence[Part]) -> list[Work]:
+        """Plan for `load` beforehand, as far as no table has to be made or changed."""
+        return [work for part in parts if (work := self._targets.fitting(part))]
+
+    async def load(self, parts: Sequence[Part], moves: Sequence[Move], works: Sequence[Work] = ()) -> Counter[str]:
         """Write all the records and move their offsets, or do nothing; return the events that are to be counted.
 
-        Tables are made and changed before, where the configuration says so.
+        `works` are what was planned for them beforehand; each is good for once. Tables are made and changed before, where the configuration says so.
 
         :raises RejectedRecords: PostgreSQL refuses these.
         :raises RejectedBatch: it refuses one of them.
@@ -123,9 +133,11 @@ class Session:
         :raises Moved: some of it is there already.
         :raises StaleCatalogue: prepare again, and try again.
         """
+        planned = {work.part.table: work for work in works}
+
         while True:
             with self._translated():
-                fitted = [await self._targets.fit(part) for part in parts]
+                fitted = [await self._fit(part, planned.pop(part.table, None)) for part in parts]
 
             try:
                 return await self._load([work for work in fitted if work], moves)
@@ -138,6 +150,9 @@ class Session:
         """Disconnect at once; harmless to repeat."""
         await self._connection.close()
 
+    async def _fit(self, part: Part, work: Work | None) -> Work | None:
+        return work if work and self._targets.knows(work) else await self._targets.fit(part)
+
     async def _load(self, works: Sequence[Work], moves: Sequence[Move]) -> Counter[str]:
         counts = Counter[str]()
 
@@ -149,7 +164,7 @@ class Session:
                 for work in works:
                     try:
                         with self._translated(works=[work]):
-                            counts += await work.target.load(work.decoded, work.plan.groups)
+                            counts += await work.target.load(work.decoded, work.plan.groups, work.loads)
                     except RejectedRecords as error:
                         raise RejectedRecords(work.part.located(error.reasons)) from error
 

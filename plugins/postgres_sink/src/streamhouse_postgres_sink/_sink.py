@@ -1,6 +1,7 @@
 """The sink: decodes a batch, has it loaded, and decides what a failure means for the connection.
 
-One thing at a time is done over the one connection: what comes during a write waits for its turn.
+One thing at a time is done over the one connection: what comes during a write waits for its turn. While the server works on what
+it was sent, the next batch is prepared.
 """
 
 from __future__ import annotations
@@ -21,8 +22,7 @@ from streamhouse_connect import (
 from streamhouse_postgres_sink._checking import problems_found
 from streamhouse_postgres_sink._config import PostgresConfig
 from streamhouse_postgres_sink._offsets import Moved, Offsets
-from streamhouse_postgres_sink._parts import parts
-from streamhouse_postgres_sink._reading import read
+from streamhouse_postgres_sink._preparation import Preparation
 from streamhouse_postgres_sink._session import Session, StaleCatalogue
 from streamhouse_postgres_sink._url import place
 
@@ -62,6 +62,7 @@ class PostgresSink(Sink[PostgresConfig]):
         self._context: SinkContext
         self._offsets: Offsets
         self._session: Session | None = None
+        self._preparation: Preparation | None = None
         self._turn = asyncio.Lock()
 
     @classmethod
@@ -99,6 +100,12 @@ class PostgresSink(Sink[PostgresConfig]):
             self._offsets.learn(rows)
 
         return {tp: row.next_offset for tp, row in rows.items() if row.next_offset is not None}
+
+    async def prepare(self, batch: Batch) -> None:
+        self._preparation = preparation = Preparation(batch, self.config)
+
+        if self._session is not None:
+            await preparation.go_on(self._session)
 
     async def write(self, batch: Batch) -> None:
         async with self._turn:
@@ -138,20 +145,22 @@ class PostgresSink(Sink[PostgresConfig]):
     async def _write(self, batch: Batch) -> None:
         moves = self._offsets.moves(batch) if self.config.keeps_offsets else []
         indexes = self._offsets.missing(batch)
-        part = batch.select(indexes)
+        part = batch if len(indexes) == len(batch) else batch.select(indexes)
 
         if not len(part):
             return
 
-        decoded = read(part, self.config)
+        prepared = self._prepared(part)
 
-        if decoded.rejected:
-            raise RejectedRecords({indexes[index]: reason for index, reason in decoded.rejected.items()})
+        if prepared.rejected:
+            raise RejectedRecords({indexes[index]: reason for index, reason in prepared.rejected.items()})
 
-        divided = parts(part, decoded, self.config.tables)
+        divided = prepared.parts()
 
         try:
-            counts = await self._in_time(self._with_session(lambda session: session.load(divided, moves)))
+            counts = await self._in_time(
+                self._with_session(lambda session: session.load(divided, moves, prepared.works))
+            )
         except RejectedRecords as error:
             raise RejectedRecords({indexes[index]: reason for index, reason in error.reasons.items()}) from error
 
@@ -160,6 +169,11 @@ class PostgresSink(Sink[PostgresConfig]):
         for event, number in counts.items():
             if number:
                 self._context.count(event, number)
+
+    def _prepared(self, part: Batch) -> Preparation:
+        """Return what was prepared of a batch; a part that was cut out of it later is begun anew."""
+        preparation, self._preparation = self._preparation, None
+        return preparation if preparation and preparation.batch is part else Preparation(part, self.config)
 
     def _learn(self, moved: Moved) -> None:
         self._context.log.info("commit_was_made_after_all partitions=%s", moved)

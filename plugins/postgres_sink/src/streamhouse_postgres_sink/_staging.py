@@ -22,8 +22,6 @@ from streamhouse_postgres_sink._shapes import Group
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from psycopg import sql
-
     from streamhouse_postgres_sink._cells import Rules
     from streamhouse_postgres_sink._copying import Copying
     from streamhouse_postgres_sink._rows import Decoded
@@ -51,19 +49,31 @@ class Staging:
         if not self._connection.is_pooled:
             await self._create()
 
-    async def load(self, decoded: Decoded, groups: Sequence[Group]) -> Counter[str]:
-        """Write the records, of which those in no group delete; return what is to be counted."""
+    def staged(self, decoded: Decoded, groups: Sequence[Group]) -> Load:
+        """Return how the records come to the stage; those in no group delete."""
+        every = [*groups, *([self._tombstones] if decoded.tombstones else [])]
+        columns = self._shapes.union(every)
+        shapes = [group.names for group in groups]
+
+        return Load(
+            self._statements.copy_to_stage([column.name for column in columns]),
+            decoded,
+            Lines(columns, self._rules, fill=len(every) > 1 or every[0].is_ragged),
+            range(len(decoded.records)),
+            tails(groups, count=len(decoded.records), shapes=shapes),
+        )
+
+    async def load(self, load: Load, groups: Sequence[Group]) -> Counter[str]:
+        """Write the records, which are `staged`; return what is to be counted."""
+        decoded = load.decoded
         differ = len(groups) > 1 or bool(decoded.tombstones)
-        form = self._form(decoded, groups)
         shapes = [group.names for group in groups]
         counts = Counter[str]()
 
         if self._connection.is_pooled:
             await self._create()
 
-        await self._copy(
-            decoded, form, tails(groups, count=len(decoded.records), shapes=shapes), relation=self._statements.stage
-        )
+        await self._copying.send(load, relation=self._statements.stage)
 
         if self._mode.insert == "update":
             counts["row_missing"] = await self._count_missing()
@@ -71,7 +81,7 @@ class Staging:
             await self._connection.execute(self._merges.lock())
 
         if differ and self._mode.key:
-            await self._fold(decoded, form, shapes)
+            await self._fold(load, shapes)
 
         if decoded.tombstones:
             await self._connection.execute(self._merges.delete())
@@ -89,8 +99,9 @@ class Staging:
             for statement in self._statements.create_stage(is_lasting=not self._connection.is_pooled):
                 await self._connection.execute(statement)
 
-    async def _fold(self, decoded: Decoded, form: _Form, shapes: list[tuple[str, ...]]) -> None:
+    async def _fold(self, load: Load, shapes: list[tuple[str, ...]]) -> None:
         """Make one row of all the rows of a key that differ in shape."""
+        decoded = load.decoded
         rows = await (await self._connection.execute(self._merges.mixed_keys())).fetchall()
 
         if not rows:
@@ -115,33 +126,14 @@ class Staging:
         groups = self._shapes.plan(folded.records).groups
         shapes += [group.names for group in groups if group.names not in shapes]
         ends = tails(groups, count=len(found.runs), first=len(decoded.records), shapes=shapes)
-        await self._copy(folded, form, ends, relation=None)
-
-    async def _copy(self, decoded: Decoded, form: _Form, ends: Sequence[bytes], *, relation: str | None) -> None:
-        """Send records to the stage; see `Copying.send`."""
-        load = Load(decoded, form.lines, range(len(decoded.records)), ends)
-        await self._copying.send(form.statement, load, relation=relation)
+        more = attrs.evolve(load, decoded=folded, indexes=range(len(found.runs)), tails=ends)
+        await self._copying.send(more, relation=None)
 
     async def _count_missing(self) -> int:
         ((count,),) = await (await self._connection.execute(self._merges.count_missing())).fetchall()
         return int(count)
 
-    def _form(self, decoded: Decoded, groups: Sequence[Group]) -> _Form:
-        """Return the form of lines that takes all the records."""
-        every = [*groups, *([self._tombstones] if decoded.tombstones else [])]
-        columns = self._shapes.union(every)
-        lines = Lines(columns, self._rules, fill=len(every) > 1 or every[0].is_ragged)
-        return _Form(lines, self._statements.copy_to_stage([column.name for column in columns]))
-
     @property
     def _tombstones(self) -> Group:
         names = (*self._mode.key, self._mode.soft_column)
         return Group(tuple(column for column in self._table.columns if column.name in names), ())
-
-
-@attrs.frozen
-class _Form:
-    """The form of the lines of a batch, and the COPY that takes them."""
-
-    lines: Lines
-    statement: sql.Composed

@@ -71,19 +71,39 @@ class Target:
 
         return decoded, plan
 
-    async def load(self, decoded: Decoded, groups: Sequence[Group]) -> Counter[str]:
-        """Write all the records, as they were planned; return the events that are to be counted.
+    def loads(self, decoded: Decoded, groups: Sequence[Group]) -> list[Load]:
+        """Return what is to be copied of the records, as they were planned."""
+        if self._goes_to_stage(decoded, groups):
+            return [self._staging.staged(decoded, groups)]
+
+        return [
+            Load(
+                self._statements.copy(group.names),
+                decoded,
+                Lines(group.columns, self._config.rules, fill=group.is_ragged),
+                group.indexes,
+            )
+            for group in groups
+            if group.columns
+        ]
+
+    async def load(self, decoded: Decoded, groups: Sequence[Group], loads: Sequence[Load]) -> Counter[str]:
+        """Write all the records, as they were planned, by these `loads`; return the events that are to be counted.
 
         :raises RejectedRecords: PostgreSQL refuses these.
         """
-        if self._is_staged and (decoded.tombstones or any(group.columns for group in groups)):
-            return await self._staging.load(decoded, groups)
+        if self._goes_to_stage(decoded, groups):
+            (load,) = loads
+            return await self._staging.load(load, groups)
 
-        return await self._load_directly(decoded, groups)
+        return await self._load_directly(groups, loads)
 
     @property
     def _is_staged(self) -> bool:
         return self._mode.is_staged or not self.table.is_copyable
+
+    def _goes_to_stage(self, decoded: Decoded, groups: Sequence[Group]) -> bool:
+        return self._is_staged and (bool(decoded.tombstones) or any(group.columns for group in groups))
 
     def _marked(self, decoded: Decoded) -> Decoded:
         """Say of each record whether its row is deleted, if there is a column for it."""
@@ -100,29 +120,26 @@ class Target:
             if names
         }
 
-    async def _load_directly(self, decoded: Decoded, groups: Sequence[Group]) -> Counter[str]:
+    async def _load_directly(self, groups: Sequence[Group], loads: Sequence[Load]) -> Counter[str]:
         rejected: dict[int, str] = {}
         counts = Counter[str]()
 
-        for group in groups:
-            if not group.columns:
-                made = await self._connection.execute(self._statements.insert_defaults(len(group.indexes)))
-                counts["row_ignored"] += len(group.indexes) - made.rowcount
-                continue
-
-            load = Load(decoded, Lines(group.columns, self._config.rules, fill=group.is_ragged), group.indexes)
-
+        for load in loads:
             if rejected:  # nothing will be written: only collect what else is wrong
                 rejected.update(load.rejected())
                 continue
 
             try:
-                statement = self._statements.copy(group.names)
-                await self._copying.send(statement, load, relation=self.table.name.name)
+                await self._copying.send(load, relation=self.table.name.name)
             except RejectedRecords as error:
                 rejected.update(error.reasons)
 
         if rejected:
             raise RejectedRecords(rejected)
+
+        for group in groups:
+            if not group.columns:
+                made = await self._connection.execute(self._statements.insert_defaults(len(group.indexes)))
+                counts["row_ignored"] += len(group.indexes) - made.rowcount
 
         return counts

@@ -17,7 +17,7 @@ from streamhouse_postgres_sink._target import Target
 from streamhouse_postgres_sink._types import Kind
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Mapping
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
     from psycopg.sql import Composed
 
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from streamhouse_postgres_sink._config import PostgresConfig
     from streamhouse_postgres_sink._connection import Connection
     from streamhouse_postgres_sink._evolution import Additions
+    from streamhouse_postgres_sink._loads import Load
     from streamhouse_postgres_sink._names import TableName
     from streamhouse_postgres_sink._parts import Part
     from streamhouse_postgres_sink._rows import Decoded, Fields
@@ -42,6 +43,7 @@ class Work:
     target: Target
     decoded: Decoded
     plan: Plan
+    loads: Sequence[Load]
 
 
 class Targets:
@@ -82,13 +84,22 @@ class Targets:
         if target is None:
             return None
 
-        decoded, plan = target.plan(part.decoded)
+        work = _work(part, target)
 
-        if plan.unknown and self._config.adds_columns and await self._add(part, target):
-            target = self._targets[part.table]
-            decoded, plan = target.plan(part.decoded)
+        if work.plan.unknown and self._config.adds_columns and await self._add(part, target):
+            return _work(part, self._targets[part.table])
 
-        return Work(part, target, decoded, plan)
+        return work
+
+    def fitting(self, part: Part) -> Work | None:
+        """Plan for records beforehand; None if their table may have to be made or changed for them."""
+        target = self._targets.get(part.table)
+        work = _work(part, target) if target else None
+        return None if work and work.plan.unknown and self._config.adds_columns else work
+
+    def knows(self, work: Work) -> bool:
+        """Tell whether the table of work that was planned beforehand is still what it was then."""
+        return self._targets.get(work.part.table) is work.target
 
     async def widen(self, parts: Collection[Part]) -> bool:
         """Make columns wide enough for records that were refused; false if that is not what they need."""
@@ -192,6 +203,11 @@ class Targets:
 
 def _live(decoded: Decoded) -> list[tuple[int, Fields]]:
     return [(index, record) for index, record in enumerate(decoded.records) if index not in decoded.tombstones]
+
+
+def _work(part: Part, target: Target) -> Work:
+    decoded, plan = target.plan(part.decoded)
+    return Work(part, target, decoded, plan, target.loads(decoded, plan.groups))
 
 
 def needs_of(config: PostgresConfig) -> Needs:
