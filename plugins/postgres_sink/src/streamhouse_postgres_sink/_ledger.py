@@ -11,13 +11,14 @@ waits a moment, and then ends that connection.
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING, Any, Final
 
 from psycopg import errors, sql
 
 from streamhouse_connect import FatalError, RetriableError, Superseded
 from streamhouse_postgres_sink._catalogue import find_table
-from streamhouse_postgres_sink._offset_statements import OffsetStatements, lacks
+from streamhouse_postgres_sink._offset_statements import FORGET_MOVE, MOVE_PREPARED, OffsetStatements, lacks
 from streamhouse_postgres_sink._offsets import Row, compare
 
 if TYPE_CHECKING:
@@ -44,6 +45,7 @@ class Ledger:
         self._context = context
         self._statements = OffsetStatements(schema)
         self._literals: dict[str, bytes] = {}
+        self._has_prepared = False
 
     async def prepare(self) -> None:
         """Verify that there is the table, and that it may be used; make it if it is missing.
@@ -127,19 +129,36 @@ class Ledger:
                 f"{self._statements.create.as_string(None)}; {self._grant}, {_OTHERWISE}"
             ) from None
 
+    async def _prepare_moves(self) -> None:
+        with contextlib.suppress(errors.InvalidSqlStatementName):
+            await self._connection.execute(FORGET_MOVE)  # another ledger's, whose table may have been another
+
+        await self._connection.execute(self._statements.prepare_move)
+        self._has_prepared = True
+
     async def _move_each(self, moves: Sequence[Move]) -> bool:
         """Begin as `begin` does, a row after the other; False if one is not as it was left, and nothing is begun.
 
         All of it is one text, which psycopg sends with less work than it has with parameters and a pipeline.
         """
-        statements = [self._statements.move_one % self._values(move) for move in moves]
+        values = map(self._values, moves)
 
-        if self._connection.is_pooled:
+        if not (self._connection.is_pooled or self._has_prepared):
+            await self._prepare_moves()
+
+        if self._connection.is_pooled:  # has forgotten what was prepared
             await self._connection.begin()
+            statements = [self._statements.move_one % each for each in values]
         else:
-            statements.insert(0, b"BEGIN")
+            statements = [b"BEGIN", *(MOVE_PREPARED % each for each in values)]
 
-        cursor = await self._connection.execute(b"; ".join(statements), prepare=False)
+        try:
+            cursor = await self._connection.execute(b"; ".join(statements), prepare=False)
+        except errors.InvalidSqlStatementName:  # psycopg lets all that is prepared go after a rollback
+            self._has_prepared = False
+            await self._connection.rollback()
+            return False
+
         counts = [cursor.rowcount]
 
         while cursor.nextset():

