@@ -23,6 +23,8 @@ import psycopg
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))  # has the servers
 
 import msgspec
+import pyarrow as pa
+from adbc_driver_postgresql import dbapi
 from psycopg.types.json import Jsonb
 
 from benchmarks.orders import order
@@ -85,6 +87,29 @@ def measure(
         return time.perf_counter() - began
 
 
+def adbc(url: str, batches: Sequence[Sequence[bytes]]) -> float:
+    """Return the seconds that ADBC takes for columns of Arrow; it can't write jsonb, so `items` is made text."""
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("ALTER TABLE orders ALTER COLUMN items TYPE text")
+
+    with dbapi.connect(url) as connection:
+        began = time.perf_counter()
+
+        for values in batches:
+            rows = [
+                (each.id, each.customer, each.amount, bytes(each.items).decode(), each.note)
+                for each in map(DECODE, values)
+            ]
+            table = pa.table(dict(zip(COLUMNS.split(", "), map(list, zip(*rows, strict=True)), strict=True)))
+
+            with connection.cursor() as cursor:
+                cursor.adbc_ingest("orders", table, mode="append")
+
+            connection.commit()
+
+        return time.perf_counter() - began
+
+
 async def sink(url: str, batches: Sequence[Batch]) -> float:
     """Return the seconds that the sink itself takes, without offsets."""
     config = PostgresConfig(url=SecretUrl(url), table_name="orders", insert_mode="insert", offsets_storage="broker")
@@ -118,13 +143,17 @@ def main() -> None:
         url = server.create_database("bench")
 
         for _ in range(arguments.rounds):
-            for name in ("the sink", *WAYS):
+            for name in ("the sink", *WAYS, "ADBC, items as text"):
                 with psycopg.connect(url, autocommit=True) as connection:
                     connection.execute("DROP TABLE IF EXISTS orders")
                     connection.execute(TABLE)
                     connection.execute("CHECKPOINT")
 
-                took = measure(url, lists, WAYS[name]) if name in WAYS else asyncio.run(sink(url, batches))
+                if name in WAYS:
+                    took = measure(url, lists, WAYS[name])
+                else:
+                    took = asyncio.run(sink(url, batches)) if name == "the sink" else adbc(url, lists)
+
                 found.setdefault(name, []).append(arguments.records / took)
 
     for name, speeds in found.items():
