@@ -132,6 +132,8 @@ class SinkContext:
     state: StateStore
     topic_partitions: dict[str, int] = attrs.field(factory=dict)
     """Topic → how many partitions it has, as the runtime finds it before it calls `resume` with some of them."""
+    batch_bytes: int = 16 << 20
+    """The option `batch.bytes`, by which batches are cut: for sinks whose requests hold more than keys and values."""
 
 
 class Sink(ABC, Generic[C]):

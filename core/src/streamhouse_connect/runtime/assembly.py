@@ -133,6 +133,7 @@ class Assembly:
                 log=log,
                 count=self.metrics.of(definition.name).sink_event,
                 state=_State(self.definitions, definition.uid),
+                batch_bytes=plan.options.batch_bytes,
             ),
             topic_ids=topic_ids,
             delivery=Delivery(

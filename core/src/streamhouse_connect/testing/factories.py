@@ -84,6 +84,7 @@ def make_context(
     counts: Counter[str] | None = None,
     state: StateStore | None = None,
     topic_partitions: dict[str, int] | None = None,
+    batch_bytes: int = 16 << 20,
 ) -> SinkContext:
     """Make a context; without `topic_ids` the topic `orders` has the id `orders-id`. Events are added up in `counts`."""
     counted = Counter() if counts is None else counts
@@ -100,4 +101,5 @@ def make_context(
         count=count,
         state=MemoryStateStore() if state is None else state,
         topic_partitions={} if topic_partitions is None else topic_partitions,
+        batch_bytes=batch_bytes,
     )
