@@ -61,6 +61,9 @@ class Address:
                 "write special characters of user and password as %XX (@ is %40, / is %2F, ? is %3F, # is %23)"
             )
 
+        if host and "," in host:
+            raise ValueError("must name each of several nodes by a URL of its own: http://one:9200,http://other:9200")
+
         if not host or port == 0:
             raise ValueError("names no host or no usable port; write it as http://host:9200")
 

@@ -38,7 +38,9 @@ class ConnectionOptions:
     )
     password: Secret | None = option("connection.password", default=None, doc="The password of connection.username.")
     api_key: Secret | None = option(
-        "connection.api.key", default=None, doc="The API key to authenticate with, as Elasticsearch encodes it."
+        "connection.api.key",
+        default=None,
+        doc="The API key to authenticate with: as Elasticsearch encodes it, or id:api_key.",
     )
     bearer_token: Secret | None = option(
         "connection.bearer.token",
@@ -90,7 +92,7 @@ class ConnectionOptions:
     def authorization(self) -> str | None:
         """The header that says who we are; None if nobody has to know."""
         if self.api_key:
-            return f"ApiKey {self.api_key.reveal()}"
+            return f"ApiKey {_encoded(self.api_key.reveal())}"
 
         if self.bearer_token:
             return f"Bearer {self.bearer_token.reveal()}"
@@ -156,3 +158,8 @@ class ConnectionOptions:
                 yield Problem(
                     "connection.fingerprint", f"is {text!r}; write 64 hexadecimal digits, with or without colons"
                 )
+
+
+def _encoded(api_key: str) -> str:
+    """Encode an API key that is given as its two parts; Base64 has no colon."""
+    return b64encode(api_key.encode()).decode() if ":" in api_key else api_key
