@@ -45,6 +45,7 @@ async def open_sink(stub: Stub) -> AsyncIterator[OpenSink]:
         timeout: float = 10.0,
         epoch: int = 0,
         topic_ids: dict[str, str] | None = None,
+        batch_bytes: int = 5 << 20,
         **options: Any,
     ) -> Opened:
         sleeps: list[float] = []
@@ -62,7 +63,7 @@ async def open_sink(stub: Stub) -> AsyncIterator[OpenSink]:
         )
         sink = ElasticsearchSink(config, sleep=sleep, uniform=lambda _, high: high)
         opened.append(sink)
-        await sink.open(make_context(epoch=epoch, topic_ids=topic_ids, counts=counts))
+        await sink.open(make_context(epoch=epoch, topic_ids=topic_ids, counts=counts, batch_bytes=batch_bytes))
         return Opened(sink, sleeps, counts)
 
     yield open_one

@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import json
 import ssl
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 
 import attrs
 import msgspec
@@ -47,7 +47,12 @@ class Request:
 
 @attrs.frozen
 class Reply:
-    """What to answer; `cut` closes the connection after so many bytes of the body, `hang` never answers."""
+    """What to answer; `cut` closes the connection after so many bytes of the body, `hang` never answers.
+
+    `results` are those of single documents, each to be named by the action that was sent, in place of a body.
+    `raw` is sent as it is, and nothing else, before the connection is closed; `endless` is sent for ever as a body. `early` does
+    not wait for the request's body, and resets the connection.
+    """
 
     status: int = 200
     body: bytes = b""
@@ -55,6 +60,10 @@ class Reply:
     cut: int | None = None
     hang: bool = False
     applied: bool = True
+    raw: bytes | None = None
+    endless: bytes = b""
+    early: bool = False
+    results: Sequence[dict[str, object]] | None = None
 
 
 Script = Reply | Callable[[Request], Reply]
@@ -73,17 +82,24 @@ def read_bulk(body: bytes) -> list[Operation]:
     return operations
 
 
-def items(*statuses: int | tuple[int, str, str], action: str = "index") -> Reply:
+def items(*statuses: int | tuple[int, str, str]) -> Reply:
     """Answer a bulk request: each document's status, or its status with the error's type and reason."""
     results: list[dict[str, object]] = []
 
     for status in statuses:
         if isinstance(status, int):
-            results.append({action: {"status": status}})
+            results.append({"status": status})
         else:
-            results.append({action: {"status": status[0], "error": {"type": status[1], "reason": status[2]}}})
+            results.append({"status": status[0], "error": {"type": status[1], "reason": status[2]}})
 
-    return Reply(body=json.dumps({"errors": True, "items": results}).encode(), applied=False)
+    return Reply(body=answer(results, ["index"]), results=results, applied=False)
+
+
+def answer(results: Sequence[dict[str, object]], kinds: Sequence[str]) -> bytes:
+    """Return the body of an answer; what is more than there are actions is of the first one's kind."""
+    kinds = [*kinds, *[kinds[0]] * len(results)]
+    named = zip(kinds, results, strict=False)
+    return msgspec.json.encode({"errors": True, "items": [{kind: result} for kind, result in named]})
 
 
 def error(status: int, kind: str = "", reason: str = "", **headers: str) -> Reply:
@@ -120,6 +136,10 @@ class Stub:
         script = self.script.pop(0) if self.script else accept
         reply = script(request) if callable(script) else script
 
+        if reply.results is not None:
+            body = answer(reply.results, [operation.kind for operation in request.operations])
+            reply = attrs.evolve(reply, body=body)
+
         if reply.applied:
             for operation in request.operations:
                 assert operation.source is not None
@@ -138,6 +158,12 @@ class Stub:
         head = (await reader.readuntil(b"\r\n\r\n")).decode().split("\r\n")
         method, target, _ = head[0].split(" ")
         headers = dict(line.lower().split(": ", 1) for line in head[1:] if line)
+
+        if "/_bulk" in target and self.script and isinstance(self.script[0], Reply) and self.script[0].early:
+            self.requests.append(Request(method, target, headers, b""))
+            await self._reset(self.script.pop(0), writer)
+            return False
+
         request = Request(method, target, headers, await reader.readexactly(int(headers.get("content-length", 0))))
         self.requests.append(request)
         reply = self.reply(request)
@@ -145,6 +171,19 @@ class Stub:
         if reply.hang:
             await reader.read()
             return False
+
+        if reply.raw is not None:
+            writer.write(reply.raw)
+            await writer.drain()
+            return False
+
+        if reply.endless:
+            writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 1000000000000\r\n\r\n")
+
+        while reply.endless:
+            writer.write(reply.endless)
+            await writer.drain()
+            await asyncio.sleep(0)
 
         lines = [f"HTTP/1.1 {reply.status} OK", f"content-length: {len(reply.body)}"]
         lines += [f"{name}: {value}" for name, value in reply.headers.items()]
@@ -155,10 +194,17 @@ class Stub:
 
         return reply.cut is None
 
+    async def _reset(self, reply: Script, writer: asyncio.StreamWriter) -> None:
+        assert isinstance(reply, Reply)
+        assert isinstance(writer.transport, asyncio.Transport)
+        writer.transport.pause_reading()
+        writer.write(f"HTTP/1.1 {reply.status} OK\r\ncontent-length: 0\r\n\r\n".encode())
+        writer.transport.abort()
+
 
 def accept(request: Request) -> Reply:
     """Accept every document."""
-    answer = {"errors": False, "items": [{"index": {"status": 201}} for _ in request.operations]}
+    answer = {"errors": False, "items": [{operation.kind: {"status": 201}} for operation in request.operations]}
     return Reply(body=msgspec.json.encode(answer))
 
 

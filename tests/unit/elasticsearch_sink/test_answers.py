@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -65,10 +66,27 @@ def test_refused_for_ever(result: dict[str, object]):
     assert not found.again
 
 
-@pytest.mark.parametrize("kind", ["security_exception", "index_closed_exception"])
-def test_refused_until_somebody_acts(kind: str):
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [
+        (403, "security_exception"),
+        (403, "status_exception"),
+        (401, "anything"),
+        (400, "security_exception"),
+        (400, "index_closed_exception"),
+    ],
+)
+def test_refused_until_somebody_acts(status: int, kind: str):
     """Rights and closed indexes are not the document's fault."""
-    assert outcome(answer(refused(403, kind, "no")), [0]) == Outcome(blocked=f"{kind}: no")
+    assert outcome(answer(refused(status, kind, "no")), [0]) == Outcome(blocked=f"{kind}: no")
+
+
+def test_what_a_pipeline_refuses_is_the_documents_fault():
+    """Though the status is 500, which it would be for ever."""
+    body = answer(refused(500, "fail_processor_exception", "no tenant"), refused(500, "node_closed_exception"))
+    found = outcome(body, [4, 7])
+    assert found.rejected == {4: "fail_processor_exception: no tenant"}
+    assert list(found.again) == [7]
 
 
 @pytest.mark.parametrize(
@@ -97,13 +115,29 @@ def test_an_index_that_is_not_there_may_be_made_again():
 def test_every_action_is_understood(action: str):
     """Each with its own name in the answer."""
     body = json.dumps({"items": [{action: {"status": 200}}, {action: refused(429)}]}).encode()
-    assert list(outcome(body, [4, 7]).again) == [7]
+    given: dict[str, Any] = {"deletions": {4, 7}} if action == "delete" else {"action": action}
+    assert list(outcome(body, [4, 7], **given).again) == [7]
+
+
+@pytest.mark.parametrize("sent", ["index", "create", "update", "delete"])
+@pytest.mark.parametrize("named", ["index", "create", "update", "delete"])
+def test_an_answer_to_another_action_is_ambiguous(sent: str, named: str):
+    """It is that to another request, however good it is."""
+    body = json.dumps({"items": [{"index": {"status": 200}}, {named: {"status": 200}}]}).encode()
+    given: dict[str, Any] = {"deletions": {7}} if sent == "delete" else {"action": sent}
+
+    if sent == named == "index" or (sent == named == "delete"):
+        assert outcome(body, [4, 7], **given) == Outcome()
+        return
+
+    with pytest.raises(Garbled, match="an action that was not sent"):
+        outcome(body, [4, 7], **given)
 
 
 @pytest.mark.parametrize("result", [{"status": 404}, refused(404, "index_not_found_exception")])
 def test_what_is_not_there_is_deleted(result: dict[str, object]):
     """A delete of the absent, or in an index that is, has nothing left to do."""
-    assert outcome(json.dumps({"items": [{"delete": result}]}).encode(), [0]) == Outcome()
+    assert outcome(json.dumps({"items": [{"delete": result}]}).encode(), [0], deletions={0}) == Outcome()
 
 
 def test_what_a_conflict_means_is_given():
@@ -112,11 +146,21 @@ def test_what_a_conflict_means_is_given():
     assert outcome(body, [4, 7], conflicts=Conflicts.STALE) == Outcome(stale=1)
     assert list(outcome(body, [4, 7], conflicts=Conflicts.AGAIN).again) == [7]
     assert list(outcome(body, [4, 7]).rejected) == [7]
+    assert outcome(answer({"status": 409}), [0], conflicts=Conflicts.STALE) == Outcome(stale=1)
+
+
+@pytest.mark.parametrize("conflicts", Conflicts)
+def test_a_conflict_of_another_kind_is_not_taken_for_one_of_versions(conflicts: Conflicts):
+    """Something else says 409: the document was not written."""
+    assert outcome(answer(refused(409, "status_exception", "y")), [0], conflicts=conflicts).rejected == {
+        0: "status_exception: y"
+    }
 
 
 def test_only_429_says_that_there_was_too_much():
     """A block or a missing shard is no matter of how much is sent at once."""
     assert outcome(answer(refused(429)), [0]).is_busy
+    assert outcome(answer(refused(503, "rejected_execution_exception")), [0]).is_busy
     assert not outcome(answer(refused(503), refused(403, "cluster_block_exception")), [0, 1]).is_busy
 
 
@@ -148,6 +192,36 @@ def test_errors_false_is_not_believed():
     """Each document's own status decides."""
     lying = b'{"errors":false,"items":[{"index":{"status":400}}]}'
     assert list(outcome(lying, [0]).rejected) == [0]
+
+
+def test_an_error_with_a_good_status_is_ambiguous():
+    """Neither of the two is believed."""
+    with pytest.raises(Garbled, match="an error with status 201"):
+        outcome(answer(refused(201)), [0])
+
+
+WHOLE = answer({"status": 201}, refused(429), refused(400, "t", "\u00e9"), {"status": 200})
+
+
+@pytest.mark.parametrize("length", range(len(WHOLE)))
+def test_an_answer_that_is_cut_off_anywhere_is_ambiguous(length: int):
+    """At every byte: no document is taken for written, nor for refused."""
+    with pytest.raises(Garbled):
+        outcome(WHOLE[:length], [0, 1, 2, 3])
+
+
+@given(st.integers(0, len(WHOLE) - 1), st.integers(0, 255))
+def test_an_answer_with_a_wrong_byte_makes_nothing_written_that_was_not(at: int, byte: int):
+    """It is ambiguous, or what was refused is still refused, or it is the status that was changed, to another good one."""
+    damaged = WHOLE[:at] + bytes([byte]) + WHOLE[at + 1 :]
+
+    try:
+        found = outcome(damaged, [0, 1, 2, 3])
+    except Garbled:
+        return
+
+    for index in (1, 2):
+        assert found.blocked or index in {**found.again, **found.rejected}
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import warnings
+from typing import Any
 
 import pytest
 
@@ -527,13 +528,22 @@ async def test_a_write_that_is_cancelled_leaves_a_usable_sink(stub: Stub, open_s
 
 async def test_large_batches_are_sent_whole(stub: Stub, open_sink: OpenSink):
     """A body of several MiB goes out in one request."""
-    opened = await open_sink()
+    opened = await open_sink(batch_bytes=16 << 20)
     await opened.sink.write(make_batch([b'{"n":"%b"}' % (b"x" * 1000)] * 5000))
     assert len(stub.bulks[0].operations) == 5000
 
 
-@pytest.mark.parametrize(("document_id", "in_flight"), [(None, 2), ("id", 1)])
-def test_batches_overlap_only_where_ids_are_distinct(document_id: str | None, in_flight: int):
-    """Two writes of one id at a time could arrive in the other order."""
-    config = ElasticsearchConfig(index_name="x", document_id=document_id)
+@pytest.mark.parametrize(
+    ("options", "in_flight"),
+    [
+        ({}, 2),
+        ({"document_id": "id"}, 1),
+        ({"document_id": "{key}"}, 2),
+        ({"document_id": "{key}", "version_source": "timestamp"}, 1),
+        ({"document_id": "id", "version_source": "field:v"}, 1),
+    ],
+)
+def test_batches_overlap_only_where_it_does_not_matter_which_is_first(options: dict[str, Any], in_flight: int):
+    """Two writes of one id could arrive in the other order, and of two with equal times the last one is to stay."""
+    config = ElasticsearchConfig(index_name="x", **options)
     assert ElasticsearchSink(config).in_flight == in_flight

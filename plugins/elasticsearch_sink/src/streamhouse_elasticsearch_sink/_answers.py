@@ -1,10 +1,10 @@
 """What the answer to a `_bulk` request says of each document: a pure function of bytes.
 
     2xx, a delete of what is not there                      done
-    409                                                     as `Conflicts` says
+    409, another version                                    as `Conflicts` says
     429, 5xx, a full queue, missing shards, a block         again: only these documents, later
     a missing index                                         again: it may just have been deleted, and be made again
-    401, missing rights, a missing pipeline                 blocked: somebody has to change something
+    401, 403, missing rights, a missing pipeline            blocked: somebody has to change something
     anything else                                           rejected, with type and reason, which names the field
 
 Each document decides for itself. Knows nothing of HTTP or of the bodies that were sent.
@@ -14,13 +14,14 @@ from __future__ import annotations
 
 import enum
 import re
-from typing import TYPE_CHECKING, Final
+from operator import attrgetter
+from typing import TYPE_CHECKING, Final, Literal
 
 import attrs
 import msgspec
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
 __all__ = ["FILTER_PATH", "Conflicts", "Failure", "Garbled", "Outcome", "failure", "is_supported", "outcome"]
 
@@ -39,11 +40,17 @@ _TRANSIENT: Final = frozenset(
         "unavailable_shards_exception",
     }
 )
+_CROWDED: Final = frozenset({"es_rejected_execution_exception", "rejected_execution_exception"})
+# A pipeline's own word against a document, though the status says 500.
+_REFUSED_BY_PIPELINE: Final = "fail_processor_exception"
+_UNKNOWN: Final = "unknown_error"
+_CONFLICT: Final = "version_conflict_engine_exception"
 # Not the document's fault: somebody has to change the server or a user's rights.
 _BLOCKED: Final = frozenset({"index_closed_exception", "security_exception"})
 _MISSING: Final = "index_not_found_exception"
 _BLOCKED_REASON: Final = re.compile(
     r"pipeline with id \[.*\] does not exist|no write index is defined for alias|maximum (normal )?shards open"
+    r"|explicit index in bulk is not allowed|contains unrecognized parameter"  # of the request as a whole
 )
 _PRODUCT: Final = "Elasticsearch"
 
@@ -88,7 +95,7 @@ class _Cause(msgspec.Struct, gc=False):
 class Failure(msgspec.Struct, gc=False):
     """Why Elasticsearch refused a document, or a request."""
 
-    type: str = "unknown_error"
+    type: str = _UNKNOWN
     reason: str | None = None
     caused_by: _Cause | None = None
 
@@ -161,10 +168,17 @@ def is_supported(headers: Mapping[str, str], body: bytes) -> bool:
         return False
 
 
-def outcome(answer: bytes, indexes: Sequence[int], *, conflicts: Conflicts = Conflicts.REJECTED) -> Outcome:
-    """Read the answer to a request with the documents `indexes`.
+def outcome(
+    answer: bytes,
+    indexes: Sequence[int],
+    *,
+    action: Literal["index", "create", "update"] = "index",
+    deletions: Collection[int] = (),
+    conflicts: Conflicts = Conflicts.REJECTED,
+) -> Outcome:
+    """Read the answer to a request with the documents `indexes`, of which some are `deletions` and all others the `action`.
 
-    :raises Garbled: if it is cut off, not an answer to a bulk request, or of another number of documents.
+    :raises Garbled: if it is cut off, not an answer to a bulk request, or to another one, or contradicts itself.
     """
     try:
         items = _ANSWER.decode(answer).items
@@ -174,21 +188,24 @@ def outcome(answer: bytes, indexes: Sequence[int], *, conflicts: Conflicts = Con
     if len(items) != len(indexes):
         raise Garbled(f"the answer is about {len(items)} documents instead of {len(indexes)}")
 
-    refused: list[tuple[int, _Item, _Result]] = []
-
-    for index, item in zip(indexes, items, strict=True):
-        result = item.index or item.create or item.update or item.delete
-
-        if result is None:
-            raise Garbled("the answer names an action that was not sent")
-
-        if not 200 <= result.status < 300:  # noqa: PLR2004 - HTTP's
-            refused.append((index, item, result))
-
-    return _sorted_out(refused, conflicts) if refused else Outcome()
+    done: Iterable[_Result | None] = map(attrgetter(action), items)
+    results = _with_deletions(done, items, indexes, deletions) if deletions else done
+    refused = {
+        index: result
+        for index, result in zip(indexes, results, strict=True)
+        if result is None or result.error is not None or not 200 <= result.status < 300  # noqa: PLR2004 - HTTP's
+    }
+    return _sorted_out(refused, deletions, conflicts) if refused else Outcome()
 
 
-def _sorted_out(refused: Sequence[tuple[int, _Item, _Result]], conflicts: Conflicts) -> Outcome:
+def _with_deletions(
+    results: Iterable[_Result | None], items: Sequence[_Item], indexes: Sequence[int], deletions: Collection[int]
+) -> Iterator[_Result | None]:
+    for index, item, result in zip(indexes, items, results, strict=True):
+        yield item.delete if index in deletions else result
+
+
+def _sorted_out(refused: Mapping[int, _Result | None], deletions: Collection[int], conflicts: Conflicts) -> Outcome:
     again: dict[int, str] = {}
     rejected: dict[int, str] = {}
     blocked: str | None = None
@@ -196,21 +213,29 @@ def _sorted_out(refused: Sequence[tuple[int, _Item, _Result]], conflicts: Confli
     stale = 0
     is_busy = False
 
-    for index, item, result in refused:
-        status = result.status
-        why = result.error or Failure(reason=f"HTTP status {status}")
+    for index, result in refused.items():
+        if result is None:
+            raise Garbled("the answer names an action that was not sent")
 
-        if status == 404 and item.delete and (result.error is None or why.type == _MISSING):  # noqa: PLR2004 - HTTP's
+        status = result.status
+
+        if 200 <= status < 300:  # noqa: PLR2004 - HTTP's
+            raise Garbled(f"the answer has an error with status {status}")
+
+        why = result.error or Failure(_CONFLICT if status == 409 else _UNKNOWN, f"HTTP status {status}")  # noqa: PLR2004 - HTTP's
+        is_conflict = status == 409 and why.type == _CONFLICT  # noqa: PLR2004 - HTTP's
+
+        if status == 404 and index in deletions and (result.error is None or why.type == _MISSING):  # noqa: PLR2004 - HTTP's
             continue
 
-        if status == 409 and conflicts is Conflicts.STALE:  # noqa: PLR2004 - HTTP's
+        if is_conflict and conflicts is Conflicts.STALE:
             stale += 1
-        elif _is_for_now(status, why, conflicts):
+        elif (is_conflict and conflicts is Conflicts.AGAIN) or _is_for_now(status, why):
             again[index] = str(why)
-            is_busy = is_busy or status == 429  # noqa: PLR2004 - HTTP's
+            is_busy = is_busy or status == 429 or why.type in _CROWDED  # noqa: PLR2004 - HTTP's
         elif why.type == _MISSING:
             missing = again[index] = str(why)
-        elif status == 401 or why.is_blocking:  # noqa: PLR2004 - HTTP's
+        elif status in (401, 403) or why.is_blocking:
             blocked = blocked or str(why)
         else:
             rejected[index] = str(why)
@@ -218,8 +243,8 @@ def _sorted_out(refused: Sequence[tuple[int, _Item, _Result]], conflicts: Confli
     return Outcome(again, rejected, blocked, stale, missing, is_busy)
 
 
-def _is_for_now(status: int, why: Failure, conflicts: Conflicts) -> bool:
-    if status == 409:  # noqa: PLR2004 - HTTP's
-        return conflicts is Conflicts.AGAIN
+def _is_for_now(status: int, why: Failure) -> bool:
+    if why.type == _REFUSED_BY_PIPELINE:
+        return False
 
     return status == 429 or status >= 500 or why.is_transient  # noqa: PLR2004 - HTTP's

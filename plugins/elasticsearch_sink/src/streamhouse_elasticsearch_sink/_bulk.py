@@ -8,6 +8,7 @@ Knows nothing of HTTP or of answers.
 from __future__ import annotations
 
 from itertools import pairwise
+from math import ceil
 from typing import TYPE_CHECKING, Final, Literal
 
 import attrs
@@ -49,11 +50,11 @@ class Recipe:
 
     @property
     def is_ordered(self) -> bool:
-        """Whether it matters which of two requests arrives first.
+        """Whether it matters which of two requests arrives first, unless versions are by offset.
 
-        An older version never replaces a newer one, and there is but one record of an offset.
+        There is but one record of an offset; of records with equal times or fields the last one is to stay.
         """
-        return self.id is not None and self.version is None
+        return self.id is not None
 
     @property
     def is_plain(self) -> bool:
@@ -68,10 +69,12 @@ class Documents:
 
     entries: Sequence[bytes]
     """For each record its action line and, unless it is a deletion, its source line."""
+    method: Method = "index"
+    """What is done with all that are not deleted."""
+    deletions: Collection[int] = ()
+    """The records that delete."""
     after: Mapping[int, int] = attrs.field(factory=dict)
     """Of records with one id: each → the one that may be written next."""
-    cumulative: bool = False
-    """Whether the next one is written in any case, as an update adds to the one before; else only if that was rejected."""
 
     def first(self) -> Sequence[int]:
         """Return the indexes to write at first: one of each id."""
@@ -89,8 +92,25 @@ class Documents:
         if not self.after:
             return []
 
-        done = [index for index in sent if index not in again] if self.cumulative else rejected
+        # An update adds to the one before; anything else takes its place.
+        done = [index for index in sent if index not in again] if self.method == "update" else rejected
         return sorted(self.after[index] for index in done if index in self.after)
+
+    def cut(self, indexes: Sequence[int], most: int) -> list[Sequence[int]]:
+        """Cut the records into parts of about the same size, with bodies of `most` bytes or fewer, or of one record each."""
+        sizes = [len(self.entries[index]) for index in indexes]
+        wanted = sum(sizes) / ceil(sum(sizes) / most)
+        parts: list[Sequence[int]] = []
+        start = nbytes = 0
+
+        for at, size in enumerate(sizes):
+            if at > start and (nbytes >= wanted or nbytes + size > most):
+                parts.append(indexes[start:at])
+                start, nbytes = at, 0
+
+            nbytes += size
+
+        return [*parts, indexes[start:]]
 
     def body(self, indexes: Sequence[int]) -> bytes:
         """Return the request's body for these records."""
@@ -135,7 +155,7 @@ def _plain(batch: Batch, recipe: Recipe, sources: Sources) -> Documents:
     if rejected:
         raise RejectedRecords(rejected)
 
-    return Documents(entries)
+    return Documents(entries, recipe.method)
 
 
 class _Writer:
@@ -152,6 +172,7 @@ class _Writer:
         self._versions: dict[int, int] = {}
         self._known: dict[bytes, int] = {}
         self._same: dict[bytes, list[int]] = {}
+        self._deletions: set[int] = set()
 
     def write(self) -> Documents:
         for span in self._batch.spans:
@@ -160,7 +181,7 @@ class _Writer:
         if self._rejected:
             raise RejectedRecords(self._rejected)
 
-        return Documents(self._entries, self._after(), cumulative=self._recipe.method == "update")
+        return Documents(self._entries, self._recipe.method, self._deletions, self._after())
 
     def _write(self, span: Span) -> None:
         recipe, rows, lines, tp = self._recipe, self._rows, self._sources.lines, span.tp
@@ -190,7 +211,11 @@ class _Writer:
             if known.setdefault(target, at) != at:
                 self._same.setdefault(target, [known[target]]).append(at)
 
-            append(b'{"delete":%b%b}}\n' % (target, extra) if line is None else entry % (target, extra, line))
+            if line is None:
+                self._deletions.add(at)
+                append(b'{"delete":%b%b}}\n' % (target, extra))
+            else:
+                append(entry % (target, extra, line))
 
     def _extra(self, tp: TopicPartition, at: int, line: bytes | None) -> bytes:
         if self._recipe.version:

@@ -52,6 +52,10 @@ _NDJSON: Final = "application/x-ndjson"
 _OF_THE_NODE: Final = (502, 503, 504)
 """What may be other at the next node; 429 is waited out, not passed on."""
 _BULK: Final = f"/_bulk?filter_path={FILTER_PATH}"
+_MOST: Final = 16 << 20
+"""Bytes of the longest answer to a request without a body."""
+_MOST_PER_BYTE: Final = 32
+"""How many more for each byte of a body: each document of 50 bytes may be refused with 1,000 and its own text."""
 
 
 class Connection:
@@ -83,7 +87,7 @@ class Connection:
                 for node in nodes
             ],
             node_class=DirectNode,
-            serializers=dict.fromkeys((_JSON, _NDJSON, "application/*", "text/*"), RawSerializer()),
+            serializers=dict.fromkeys((_JSON, _NDJSON), RawSerializer()),
         )
         self._other_nodes = len(nodes) - 1
 
@@ -177,10 +181,13 @@ class RawSerializer(Serializer):
 
 
 class DirectNode(AiohttpHttpNode):
-    """aiohttp that follows no redirects: documents and credentials go to the configured servers or nowhere.
+    """aiohttp that follows no redirects and takes no proxies from the environment: all goes to the configured servers or nowhere.
 
-    Unlike the base class it leaves bodies out of the debug log, and hands them over in pieces, as aiohttp wants large ones.
+    Unlike the base class it leaves bodies out of the debug log, hands them over in pieces, as aiohttp wants large ones, and
+    passes any answer on, whatever type it says it is of.
     """
+
+    _is_closed = False
 
     async def perform_request(  # type: ignore[override]  # async like the client's own nodes, which say the same
         self,
@@ -190,6 +197,10 @@ class DirectNode(AiohttpHttpNode):
         headers: HttpHeaders | None = None,
         request_timeout: DefaultType | float | None = DEFAULT,
     ) -> NodeApiResponse:
+        # What fails because of the closing is not to open the next node anew.
+        if self._is_closed:
+            raise ClientConnectionError("the connection is closed")
+
         if self.session is None:
             self._create_aiohttp_session()
 
@@ -209,7 +220,7 @@ class DirectNode(AiohttpHttpNode):
                 timeout=timeout,
                 allow_redirects=False,
             ) as response:
-                answer = await response.read()
+                answer = await _read(response, most=_MOST + _MOST_PER_BYTE * len(body or b""))
         except TimeoutError as error:
             raise ConnectionTimeout("no answer in time") from error
         except (ssl.SSLError, aiohttp.ClientSSLError) as error:
@@ -220,8 +231,25 @@ class DirectNode(AiohttpHttpNode):
         meta = ApiResponseMeta(
             status=response.status,
             http_version="1.1",
-            headers=HttpHeaders(response.headers),
+            headers=HttpHeaders({**response.headers, "content-type": _JSON}),
             duration=asyncio.get_running_loop().time() - start,
             node=self.config,
         )
         return NodeApiResponse(meta, answer)
+
+    async def close(self) -> None:  # type: ignore[override]  # as above
+        self._is_closed = True
+        await super().close()
+
+
+async def _read(response: aiohttp.ClientResponse, *, most: int) -> bytes:
+    pieces: list[bytes] = []
+
+    async for piece in response.content.iter_any():
+        pieces.append(piece)
+        most -= len(piece)
+
+        if most < 0:
+            raise aiohttp.ClientPayloadError("the answer does not end")
+
+    return b"".join(pieces)

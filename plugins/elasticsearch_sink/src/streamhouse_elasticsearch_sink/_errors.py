@@ -2,11 +2,12 @@
 
     the request never arrived, or its answer did not       RetriableError: ids make writing twice harmless
     400 in Elasticsearch's words                            RejectedBatch: some document broke the request
-    401, 403, redirects, a certificate                      FatalError: somebody has to change something
+    400 that no document can be the cause of                FatalError: somebody has to change something
+    401, 403, redirects, a certificate                      FatalError too
     429                                                     TooBusy, a RetriableError: fewer at once, and again
     5xx, 408, 403 cluster_block_exception                   RetriableError
 
-The client's messages hold addresses, but neither credentials nor documents.
+Messages hold addresses and Elasticsearch's own words, but neither credentials nor documents, nor what somebody else answers.
 """
 
 from __future__ import annotations
@@ -15,8 +16,9 @@ import re
 import ssl
 from typing import TYPE_CHECKING, Final
 
+import aiohttp
 import attrs
-from elastic_transport import ConnectionTimeout, SerializationError, TlsError
+from elastic_transport import ConnectionTimeout, TlsError
 
 from streamhouse_connect import DeliveryError, FatalError, RejectedBatch, RetriableError
 from streamhouse_elasticsearch_sink._answers import failure
@@ -45,7 +47,7 @@ _WORDS: Final = {
 
 @attrs.frozen
 class Answer:
-    """What a node answered to a request; it may be a answer."""
+    """What a node answered to a request."""
 
     status: int
     headers: Mapping[str, str]
@@ -65,8 +67,11 @@ def translated(error: TransportError, where: str) -> DeliveryError:
     if isinstance(error, TlsError):
         return _insecure(error, where)
 
-    if isinstance(error, SerializationError):
-        return RetriableError(f"{where} gave an ambiguous answer, of an unknown type; written or not, it is sent again")
+    # The words of these quote the answer.
+    if isinstance(error.__cause__, aiohttp.ClientResponseError | aiohttp.ClientPayloadError):
+        return RetriableError(
+            f"{where} gave an ambiguous answer, cut off or not in HTTP's form; written or not, it is sent again"
+        )
 
     return RetriableError(f"can't reach {where}: {_cause(error)}")
 
@@ -87,8 +92,11 @@ def refused(answer: Answer, where: str) -> DeliveryError:
         return FatalError(f"{says}, a redirect, which is not followed; put the final address in connection.url")
 
     # Without Elasticsearch's words a 400 is a proxy's or another server's, and no document is to blame.
-    if status == 400 and why and why.type != "media_type_header_exception":  # noqa: PLR2004 - HTTP's
+    if status == 400 and why and why.type != "media_type_header_exception" and not why.is_blocking:  # noqa: PLR2004 - HTTP's
         return RejectedBatch(str(why))
+
+    if why and why.is_blocking and status == 400:  # noqa: PLR2004 - HTTP's
+        return FatalError(f"{says}: no document is to blame; change the server's settings, or the connector's options")
 
     return FatalError(f"{says}: it {_WORDS.get(status, 'does not take this request; check connection.url')}")
 
@@ -106,7 +114,7 @@ def _insecure(error: TlsError, where: str) -> DeliveryError:
 def _cause(error: Exception) -> str:
     """Return the operating system's words: the client's own only add the address, and lose `errors` on the way."""
     cause = error.__cause__ or error
-    inner = getattr(cause, "certificate_error", None) or getattr(cause, "os_error", None) or cause
+    inner = getattr(cause, "certificate_error", None) or getattr(cause, "os_error", None) or cause.__cause__ or cause
     return str(inner) or type(inner).__name__
 
 

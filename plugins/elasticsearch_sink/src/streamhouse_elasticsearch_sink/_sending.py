@@ -1,8 +1,9 @@
 """Sending: a batch's documents in as many requests as it takes, and only what was refused for now again.
 
     parts ── sent ──▶ done · stale · rejected
-      ▲  ╰─ too large ─▶ halves
-      ╰──── again, after a wait ◀── refused for now
+      ▲  ├─ over `batch.bytes`, or what the server has said of sizes ─▶ smaller parts
+      │  ├─ too large, or refused as a whole again and again ─▶ halves
+      ╰──┴─ again, after a wait ◀── refused for now
 
 What is left of a batch is kept while the runtime waits to try it again: what was written is not sent twice without need.
 """
@@ -15,6 +16,7 @@ import attrs
 
 from streamhouse_connect import FatalError, RetriableError
 from streamhouse_elasticsearch_sink._answers import Conflicts, Garbled, Outcome, outcome
+from streamhouse_elasticsearch_sink._limit import TooBusy
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -27,6 +29,8 @@ __all__ = ["Rest", "Sender"]
 
 _DELAYS: Final = (0.1, 0.2, 0.4, 0.8)
 """Seconds before documents that were refused for now are sent again; then the runtime takes over."""
+_PATIENCE: Final = 3
+"""How often a request may be refused as a whole before it is halved: it may be more than the server ever has room for."""
 
 
 @attrs.define(eq=False)
@@ -41,6 +45,8 @@ class Rest:
     rejected: dict[int, str] = attrs.field(factory=dict)
     missing: str | None = None
     """What the last answer said of an index that is not there."""
+    too_busy: int = 0
+    """How often in a row the server was too busy for the next part."""
 
     @staticmethod
     def of(made: Documents) -> Rest:
@@ -48,10 +54,16 @@ class Rest:
         first = made.first()
         return Rest(made, [first] if first else [])
 
+    def halve(self) -> None:
+        """Make two requests of the next one, if it is about several documents."""
+        part = self.parts.pop()
+        half = len(part) // 2
+        self.parts += [part[half:], part[:half]] if half else [part]
 
-@attrs.frozen(eq=False)
+
+@attrs.define(eq=False)
 class Sender:
-    """Sends to one cluster."""
+    """Sends to one cluster, in requests of `most` bytes or fewer, or of one document each."""
 
     connection: Connection
     limit: Limit
@@ -59,6 +71,7 @@ class Sender:
     count: Callable[[str, int], None]
     sleep: Callable[[float], Awaitable[object]]
     uniform: Callable[[float, float], float]
+    most: int
 
     async def send(self, rest: Rest) -> None:
         """Return when nothing is left; what was rejected is in `rest.rejected`.
@@ -76,13 +89,30 @@ class Sender:
     async def _send_next(self, rest: Rest) -> None:
         part = rest.parts[-1]
         body = rest.made.body(part)
-        answered = await self._post(body, part)
-        rest.parts.pop()
+
+        if len(body) > self.most and len(part) > 1:
+            rest.parts[-1:] = reversed(rest.made.cut(part, self.most))
+            return
+
+        try:
+            answered = await self._post(body, part, rest.made)
+        except TooBusy:
+            rest.too_busy += 1
+
+            if rest.too_busy >= _PATIENCE:
+                rest.too_busy = 0
+                rest.halve()
+
+            raise
+
+        rest.too_busy = 0
 
         if answered is None and len(part) > 1:
-            half = len(part) // 2
-            rest.parts += [part[half:], part[:half]]
+            self.most = min(self.most, len(body) - 1)
+            rest.halve()
             return
+
+        rest.parts.pop()
 
         if answered is None:
             reason = f"too large: a request of {len(body)} bytes is over the server's limit (http.max_content_length)"
@@ -101,7 +131,7 @@ class Sender:
         if answered.blocked:
             raise FatalError(f"{self.connection.where} refuses documents: {answered.blocked}")
 
-    async def _post(self, body: bytes, part: Sequence[int]) -> Outcome | None:
+    async def _post(self, body: bytes, part: Sequence[int], made: Documents) -> Outcome | None:
         """Send one request; None if it is too large."""
         async with self.limit.turn() as turn:
             answer = await self.connection.bulk(body)
@@ -110,7 +140,7 @@ class Sender:
                 return None
 
             try:
-                answered = outcome(answer, part, conflicts=self.conflicts)
+                answered = outcome(answer, part, action=made.method, deletions=made.deletions, conflicts=self.conflicts)
             except Garbled as error:
                 message = f"{self.connection.where} left it ambiguous what was written: {error}"
                 raise RetriableError(message) from error

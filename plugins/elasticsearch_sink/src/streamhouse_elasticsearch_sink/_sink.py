@@ -103,7 +103,15 @@ class ElasticsearchSink(Sink[ElasticsearchConfig]):
         await self._apply_template(connection)
         self._limit = Limit(self.in_flight, changed=self._count_limit)
         self._count_limit(self._limit.current)
-        self._sender = Sender(connection, self._limit, self._conflicts(), context.count, self._sleep, self._uniform)
+        self._sender = Sender(
+            connection,
+            self._limit,
+            self._conflicts(),
+            context.count,
+            self._sleep,
+            self._uniform,
+            most=context.batch_bytes,
+        )
 
     async def resume(self, partitions: Collection[TopicPartition]) -> Mapping[TopicPartition, int]:
         """Look at the topics' indexes, and agree with other tasks on versions; see `Sink.resume`."""
