@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
+from types import SimpleNamespace
 
 import pytest
 
@@ -57,6 +58,40 @@ async def test_nodes_that_nobody_listens_at_are_passed_over(stub: Stub, unused_t
     opened = await open_sink(url=f"http://127.0.0.1:{unused_tcp_port},{stub.url}")
     await opened.sink.write(make_batch(THREE))
     assert len(stub.documents) == 3
+
+
+async def test_a_node_that_is_down_is_tried_again_after_a_while(
+    cluster: list[Stub], open_sink: OpenSink, monkeypatch: pytest.MonkeyPatch
+):
+    """After 1, 2, 4, … seconds, 30 at most; and takes its turns when it is up."""
+    now = 1000.0
+    monkeypatch.setattr("elastic_transport._node_pool.time", SimpleNamespace(time=lambda: now))
+    opened = await open_sink(url=urls(cluster[:2]))
+    offset = 0
+
+    async def write(times: int) -> int:
+        nonlocal offset
+        before = len(cluster[0].bulks)
+
+        for _ in range(times):
+            await opened.sink.write(make_batch([b"{}"], first_offset=offset))
+            offset += 1
+
+        return len(cluster[0].bulks) - before
+
+    cluster[0].script = [error(503)] * 7
+    assert await write(4) == 1
+
+    for wait in (1, 2, 4, 8, 16, 30):
+        now += wait - 0.1
+        assert await write(4) == 0, wait
+        now += 0.2
+        assert await write(4) == 1, wait
+
+    now += 30.1
+    assert await write(8) >= 3
+    assert not cluster[0].script
+    assert len(cluster[0].documents) + len(cluster[1].documents) == offset
 
 
 async def test_all_nodes_down_is_retriable_and_names_them(cluster: list[Stub], open_sink: OpenSink):

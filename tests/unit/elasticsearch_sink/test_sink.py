@@ -14,6 +14,7 @@ from streamhouse_connect import (
     RejectedBatch,
     RejectedRecords,
     RetriableError,
+    Secret,
     SecretUrl,
 )
 from streamhouse_connect.testing import make_batch
@@ -158,7 +159,9 @@ async def test_a_record_that_was_replaced_counts_when_its_replacement_is_rejecte
 
 async def test_the_missing_index_and_missing_rights_are_nobodys_poison(stub: Stub, open_sink: OpenSink):
     """Where no document is to blame the task fails in words, instead of dead-lettering everything."""
-    for status, kind in ((403, "security_exception"), (404, "index_not_found_exception"), (401, "other")):
+    refusals = ((403, "security_exception"), (403, "other"), (404, "index_not_found_exception"), (401, "other"))
+
+    for status, kind in refusals:
         opened = await open_sink()
         stub.script = [items((status, kind, "no"))] * 5
 
@@ -288,6 +291,16 @@ async def test_a_request_refused_for_one_documents_sake_is_a_rejected_batch(stub
     ("reply", "words"),
     [
         (page(400), "HTTP 400"),
+        (
+            error(400, "illegal_argument_exception", "explicit index in bulk is not allowed"),
+            "no document is to blame; change the server's settings",
+        ),
+        (
+            error(
+                400, "illegal_argument_exception", "request [/_bulk] contains unrecognized parameter: [require_alias]"
+            ),
+            "no document is to blame; change the server's settings, or the connector's options",
+        ),
         (error(400, "media_type_header_exception", "Invalid media-type"), "media_type_header_exception"),
         (
             error(401, "security_exception", "unable to authenticate"),
@@ -313,6 +326,20 @@ async def test_what_somebody_has_to_change_is_fatal_and_says_what(
         await opened.sink.write(make_batch(THREE))
 
     assert stub.url in str(raised.value)
+
+
+async def test_a_key_that_is_taken_away_fails_in_words(stub: Stub, open_sink: OpenSink):
+    """After thousands of good answers, too; the server's words name no key of ours."""
+    opened = await open_sink(api_key=Secret("czNjcmV0LWtleQ"))
+    await opened.sink.write(make_batch(THREE))
+    stub.script = [error(401, "security_exception", "unable to authenticate with provided credentials")]
+
+    with pytest.raises(
+        FatalError, match=r"HTTP 401, security_exception: .* check those of .*connection\.api\.key"
+    ) as raised:
+        await opened.sink.write(make_batch(THREE))
+
+    assert "czNjcmV0" not in str(raised.value)
 
 
 async def test_a_cluster_block_on_the_whole_request_is_retriable(stub: Stub, open_sink: OpenSink):

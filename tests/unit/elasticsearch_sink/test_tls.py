@@ -56,6 +56,48 @@ def made(directory: Path, name: str, *, password: str | None = None) -> Pair:
     return pair
 
 
+_AUTHORITY = """
+[ca]
+default_ca = only
+[only]
+database = {directory}/index.txt
+serial = {directory}/serial
+new_certs_dir = {directory}
+default_md = sha256
+policy = any
+x509_extensions = names
+[any]
+commonName = supplied
+[names]
+subjectAltName = {names}
+"""
+
+
+def made_for(directory: Path, names: str, *, until: str) -> Pair:
+    """Make a self-signed certificate for other names, or one that has expired."""
+    pair = made(directory, "other")
+    request = directory / "request.pem"
+    (directory / "index.txt").touch()
+    (directory / "serial").write_text("01")
+    (directory / "ca.cnf").write_text(_AUTHORITY.format(directory=directory, names=names))
+    command = ["openssl", "req", "-new", "-key", pair.key, "-subj", "/CN=other", "-out", request]
+    subprocess.run(command, check=True, capture_output=True)
+    command = ["openssl", "ca", "-batch", "-selfsign", "-notext", "-config", directory / "ca.cnf", "-keyfile", pair.key]
+    command += ["-in", request, "-startdate", "20200101000000Z", "-enddate", until, "-out", pair.certificate]
+    subprocess.run(command, check=True, capture_output=True)
+    return pair
+
+
+@pytest.fixture(scope="module")
+def expired(tmp_path_factory: pytest.TempPathFactory) -> Pair:
+    return made_for(tmp_path_factory.mktemp("tls"), "DNS:localhost", until="20200102000000Z")
+
+
+@pytest.fixture(scope="module")
+def of_another_host(tmp_path_factory: pytest.TempPathFactory) -> Pair:
+    return made_for(tmp_path_factory.mktemp("tls"), "DNS:elsewhere.example.com", until="21200101000000Z")
+
+
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Pair:
     return made(tmp_path_factory.mktemp("tls"), "server")
@@ -83,7 +125,85 @@ async def test_an_authority_can_be_named(server: Pair, open_sink: OpenSink):
         assert len(stub.documents) == 1
 
 
-@pytest.mark.parametrize("spelling", [str.lower, str.upper])
+async def test_an_authority_that_did_not_sign_it_does_not_help(server: Pair, client: Pair, open_sink: OpenSink):
+    """The one that is named has to be the right one."""
+    async with running(Stub(), tls=server.server()) as stub:
+        with pytest.raises(FatalError, match=r"not trusted: .*self-signed certificate.*connection\.ca\.file"):
+            await open_sink(url=f"https://localhost:{stub.port}", ca_file=str(client.certificate))
+
+        assert not stub.requests
+
+
+async def test_a_certificate_that_has_expired_is_fatal(expired: Pair, open_sink: OpenSink):
+    """Though its authority is known."""
+    async with running(Stub(), tls=expired.server()) as stub:
+        with pytest.raises(FatalError, match="certificate has expired"):
+            await open_sink(url=f"https://localhost:{stub.port}", ca_file=str(expired.certificate))
+
+        assert not stub.requests
+
+
+async def test_a_certificate_of_another_host_is_fatal(of_another_host: Pair, open_sink: OpenSink):
+    """Its authority is known, but the name is not the one in the URL."""
+    async with running(Stub(), tls=of_another_host.server()) as stub:
+        with pytest.raises(FatalError, match="Hostname mismatch"):
+            await open_sink(url=f"https://localhost:{stub.port}", ca_file=str(of_another_host.certificate))
+
+        assert not stub.requests
+
+
+async def test_a_fingerprint_is_in_place_of_dates_and_names(expired: Pair, of_another_host: Pair, open_sink: OpenSink):
+    """It is that very certificate that is trusted."""
+    for pair in (expired, of_another_host):
+        async with running(Stub(), tls=pair.server()) as stub:
+            opened = await open_sink(url=f"https://localhost:{stub.port}", fingerprints=(pair.fingerprint,))
+            await opened.sink.write(make_batch([b"{}"]))
+            assert len(stub.documents) == 1
+
+
+async def test_a_node_whose_certificate_is_not_trusted_is_passed_over(server: Pair, expired: Pair, open_sink: OpenSink):
+    """The others go on; documents and credentials are not sent to it."""
+    async with running(Stub(), tls=server.server()) as good, running(Stub(), tls=expired.server()) as bad:
+        url = f"https://localhost:{bad.port},https://localhost:{good.port}"
+        opened = await open_sink(url=url, ca_file=str(server.certificate), username="u", password=Secret("p"))
+
+        for offset in range(4):
+            await opened.sink.write(make_batch([b"{}"], first_offset=offset))
+
+        assert len(good.documents) == 4
+        assert not bad.requests
+
+
+async def test_nodes_with_and_without_tls_stand_beside_each_other(server: Pair, open_sink: OpenSink):
+    """Each is spoken to as its URL says."""
+    async with running(Stub(), tls=server.server()) as secure, running(Stub()) as plain:
+        url = f"https://localhost:{secure.port},{plain.url}"
+        opened = await open_sink(url=url, ca_file=str(server.certificate))
+
+        for offset in range(4):
+            await opened.sink.write(make_batch([b"{}"], first_offset=offset))
+
+        assert len(secure.documents) == len(plain.documents) == 2
+
+
+async def test_http_at_a_port_with_tls_is_retriable(server: Pair, open_sink: OpenSink):
+    """The other way round is too."""
+    async with running(Stub(), tls=server.server()) as secure:
+        with pytest.raises(RetriableError, match="can't reach"):
+            await open_sink(url=f"http://localhost:{secure.port}")
+
+
+async def test_a_key_that_is_encrypted_without_a_password_is_fatal(client: Pair, open_sink: OpenSink):
+    """Nobody is asked for it on a terminal."""
+    with pytest.raises(FatalError, match=r"connection\.certificate\.file: can't read"):
+        await open_sink(url="https://localhost:1", certificate_file=str(client.certificate), key_file=str(client.key))
+
+
+def with_colons(fingerprint: str) -> str:
+    return bytes.fromhex(fingerprint).hex(":").upper()
+
+
+@pytest.mark.parametrize("spelling", [str.lower, str.upper, with_colons])
 async def test_a_certificate_can_be_named_by_its_fingerprint(server: Pair, open_sink: OpenSink, spelling: object):
     """Whoever signed it, and nothing else is trusted."""
     fingerprint = spelling(server.fingerprint)  # type: ignore[operator]  # a function
