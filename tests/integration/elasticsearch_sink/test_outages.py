@@ -2,12 +2,14 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from integration.elasticsearch_sink.conftest import Index, OpenSink
-from streamhouse_connect import Batch, NewRecords, RetriableError, SqliteBroker, State, Worker
+from services import Elasticsearch, Service
+from streamhouse_connect import Batch, FatalError, NewRecords, RetriableError, SqliteBroker, State, Worker
 from streamhouse_connect.testing import make_batch
 
 
@@ -99,6 +101,42 @@ async def test_a_busy_server_is_asked_for_less_at_once(small_index: Index, open_
     assert counts["in_flight_lowered"] > 0
     assert 1 <= counts["in_flight_raised"] - counts["in_flight_lowered"] < 24
     assert len(small_index.documents()) == 48 * 500
+
+
+async def test_a_bulk_that_is_more_than_the_server_ever_has_room_for_is_sent_in_parts(
+    start_service: Callable[[Service], None], open_sink: OpenSink
+):
+    """Its 429 is for the whole request, every time: halves of it are taken."""
+    server = Elasticsearch({"indexing_pressure.memory.limit": "200kb"})
+    start_service(server)
+    index = Index("orders", server)
+    index.create()
+    sink = await open_sink(index)
+    batch = make_batch([b'{"n":"%b"}' % (b"x" * 20_000)] * 50)
+    refusals: list[str] = []
+
+    for _ in range(100):
+        try:
+            await sink.write(batch)
+        except RetriableError as error:
+            refusals.append(str(error))
+        else:
+            break
+
+    assert "HTTP 429" in refusals[0]
+    assert len(index.documents()) == 50
+
+
+async def test_a_server_that_takes_no_indexes_in_bulks_is_no_documents_fault(
+    start_service: Callable[[Service], None], open_sink: OpenSink
+):
+    """Its 400 is for every request: nothing becomes a dead letter."""
+    server = Elasticsearch({"rest.action.multi.allow_explicit_index": "false"})
+    start_service(server)
+    sink = await open_sink(Index("orders", server))
+
+    with pytest.raises(FatalError, match="explicit index in bulk is not allowed: no document is to blame"):
+        await sink.write(numbered(0, 10))
 
 
 async def test_an_index_that_is_deleted_meanwhile_is_made_again(index: Index, tmp_path: Path):

@@ -51,7 +51,7 @@ class Reply:
 
     `results` are those of single documents, each to be named by the action that was sent, in place of a body.
     `raw` is sent as it is, and nothing else, before the connection is closed; `endless` is sent for ever as a body. `early` does
-    not wait for the request's body, and resets the connection.
+    not wait for the request's body, and resets the connection; `stray` comes when the answer has been read.
     """
 
     status: int = 200
@@ -63,6 +63,7 @@ class Reply:
     raw: bytes | None = None
     endless: bytes = b""
     early: bool = False
+    stray: bytes = b""
     results: Sequence[dict[str, object]] | None = None
 
 
@@ -192,6 +193,10 @@ class Stub:
             writer.write("\r\n".join([*lines, "", ""]).encode() + reply.body[: reply.cut])
             await writer.drain()
 
+        if reply.stray:
+            await passed()
+            writer.write(reply.stray)
+
         return reply.cut is None
 
     async def _reset(self, reply: Script, writer: asyncio.StreamWriter) -> None:
@@ -200,6 +205,12 @@ class Stub:
         writer.transport.pause_reading()
         writer.write(f"HTTP/1.1 {reply.status} OK\r\ncontent-length: 0\r\n\r\n".encode())
         writer.transport.abort()
+
+
+async def passed() -> None:
+    """Let the other side read what was sent to it, or see that a connection was closed."""
+    for _ in range(40):
+        await asyncio.sleep(0)
 
 
 def accept(request: Request) -> Reply:

@@ -15,7 +15,7 @@ from streamhouse_connect import DeliveryError, FatalError, RejectedRecords, Retr
 from streamhouse_connect.testing import make_batch, make_context
 from streamhouse_elasticsearch_sink import ElasticsearchConfig, ElasticsearchSink
 from unit.elasticsearch_sink.conftest import OpenSink
-from unit.elasticsearch_sink.stub import HUNG, PRODUCT, Reply, Stub, accept, error, page, running
+from unit.elasticsearch_sink.stub import HUNG, PRODUCT, Reply, Stub, accept, error, page, passed, running
 
 WRITTEN = b'{"items":[{"index":{"status":201}}]}'
 ONE = [b'{"n":1}']
@@ -35,12 +35,6 @@ def raw(
 
 def chunked(body: bytes, end: bytes = b"0\r\n\r\n") -> Reply:
     return raw(b"%x\r\n%b\r\n" % (len(body), body) + end, b"Transfer-Encoding: chunked")
-
-
-async def noticed() -> None:
-    """Let the client see that a connection was closed."""
-    for _ in range(20):
-        await asyncio.sleep(0)
 
 
 @pytest.mark.parametrize(
@@ -100,7 +94,7 @@ async def test_an_answer_that_is_damaged_on_its_way_is_ambiguous(stub: Stub, ope
 
     assert "s3cret" not in str(raised.value)
     assert len(str(raised.value)) < 300
-    await noticed()
+    await passed()
     await opened.sink.write(make_batch(ONE))
     assert len(stub.bulks) == 2
 
@@ -186,9 +180,43 @@ async def test_a_connection_that_was_closed_while_nobody_used_it_costs_nothing(s
     opened = await open_sink()
     stub.script = [raw(WRITTEN, length=len(WRITTEN))]
     await opened.sink.write(make_batch(ONE))
-    await noticed()
+    await passed()
     await opened.sink.write(make_batch(ONE))
     assert len(stub.bulks) == 2
+
+
+@pytest.mark.parametrize(
+    "stray", [raw(WRITTEN, length=len(WRITTEN)), raw(b"", length=0, status=b"408 Request Timeout")]
+)
+async def test_what_comes_without_a_request_is_no_answer_to_the_next(stub: Stub, open_sink: OpenSink, stray: Reply):
+    """A second answer, or a goodbye: the connection is not used again, and the next request gets an answer of its own."""
+    opened = await open_sink()
+    stub.script = [Reply(body=WRITTEN, stray=stray.raw or b"")]
+    await opened.sink.write(make_batch(ONE))
+    await passed()
+    await passed()
+    await opened.sink.write(make_batch(ONE, first_offset=1))
+    assert [bulk.ids for bulk in stub.bulks] == [["orders+0+0"], ["orders+0+1"]]
+
+
+async def test_a_server_that_speaks_before_it_is_asked_is_ambiguous(open_sink: OpenSink):
+    """On every connection: it is not tried for ever."""
+    connections = 0
+
+    async def greet(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal connections
+        connections += 1
+        writer.write(b"SSH-2.0-s3cret\r\n")
+        await reader.read()
+        writer.close()
+
+    server = await asyncio.start_server(greet, "127.0.0.1", 0)
+
+    async with server, asyncio.timeout(10):
+        with pytest.raises(RetriableError, match="ambiguous"):
+            await open_sink(url=f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}")
+
+    assert connections < 10
 
 
 async def test_proxies_of_the_environment_are_not_used(

@@ -80,7 +80,7 @@ def made_for(directory: Path, names: str, *, until: str) -> Pair:
     (directory / "index.txt").touch()
     (directory / "serial").write_text("01")
     (directory / "ca.cnf").write_text(_AUTHORITY.format(directory=directory, names=names))
-    command = ["openssl", "req", "-new", "-key", pair.key, "-subj", "/CN=other", "-out", request]
+    command: list[str | Path] = ["openssl", "req", "-new", "-key", pair.key, "-subj", "/CN=other", "-out", request]
     subprocess.run(command, check=True, capture_output=True)
     command = ["openssl", "ca", "-batch", "-selfsign", "-notext", "-config", directory / "ca.cnf", "-keyfile", pair.key]
     command += ["-in", request, "-startdate", "20200101000000Z", "-enddate", until, "-out", pair.certificate]

@@ -11,28 +11,12 @@ Importing this module takes the client library in, which is slow; it is imported
 
 from __future__ import annotations
 
-import asyncio
-import io
 import logging
-import ssl
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, ClassVar, Final
+from typing import TYPE_CHECKING, ClassVar, Final
 from urllib.parse import quote
 
-import aiohttp
-from elastic_transport import (
-    AiohttpHttpNode,
-    ApiResponseMeta,
-    ConnectionTimeout,
-    HttpHeaders,
-    NodeConfig,
-    Serializer,
-    TlsError,
-    TransportError,
-)
-from elastic_transport import ConnectionError as ClientConnectionError
-from elastic_transport._node import NodeApiResponse  # the one name that a node needs and the package does not export
-from elastic_transport.client_utils import DEFAULT, DefaultType
+from elastic_transport import HttpHeaders, NodeConfig, Serializer, TransportError
 from elasticsearch import AsyncElasticsearch
 
 from streamhouse_connect import FatalError
@@ -40,6 +24,7 @@ from streamhouse_elasticsearch_sink._addresses import addresses, label
 from streamhouse_elasticsearch_sink._answers import FILTER_PATH, is_supported
 from streamhouse_elasticsearch_sink._connection_options import ConnectionOptions
 from streamhouse_elasticsearch_sink._errors import Answer, refused, translated
+from streamhouse_elasticsearch_sink._nodes import DirectNode, extras
 from streamhouse_elasticsearch_sink._tls import tls
 
 if TYPE_CHECKING:
@@ -52,10 +37,6 @@ _NDJSON: Final = "application/x-ndjson"
 _OF_THE_NODE: Final = (502, 503, 504)
 """What may be other at the next node; 429 is waited out, not passed on."""
 _BULK: Final = f"/_bulk?filter_path={FILTER_PATH}"
-_MOST: Final = 16 << 20
-"""Bytes of the longest answer to a request without a body."""
-_MOST_PER_BYTE: Final = 32
-"""How many more for each byte of a body: each document of 50 bytes may be refused with 1,000 and its own text."""
 
 
 class Connection:
@@ -82,7 +63,7 @@ class Connection:
                     connections_per_node=options.max_in_flight + 1,
                     request_timeout=options.request_timeout_ms / 1000,
                     ssl_context=context if node.scheme == "https" else None,
-                    _extras={"connect_timeout": options.connect_timeout_ms / 1000},
+                    _extras=extras(connect_timeout=options.connect_timeout_ms / 1000),
                 )
                 for node in nodes
             ],
@@ -178,78 +159,3 @@ class RawSerializer(Serializer):
 
     def dumps(self, data: bytes) -> bytes:
         return data
-
-
-class DirectNode(AiohttpHttpNode):
-    """aiohttp that follows no redirects and takes no proxies from the environment: all goes to the configured servers or nowhere.
-
-    Unlike the base class it leaves bodies out of the debug log, hands them over in pieces, as aiohttp wants large ones, and
-    passes any answer on, whatever type it says it is of.
-    """
-
-    _is_closed = False
-
-    async def perform_request(  # type: ignore[override]  # async like the client's own nodes, which say the same
-        self,
-        method: str,
-        target: str,
-        body: bytes | None = None,
-        headers: HttpHeaders | None = None,
-        request_timeout: DefaultType | float | None = DEFAULT,
-    ) -> NodeApiResponse:
-        # What fails because of the closing is not to open the next node anew.
-        if self._is_closed:
-            raise ClientConnectionError("the connection is closed")
-
-        if self.session is None:
-            self._create_aiohttp_session()
-
-        assert self.session is not None
-        all_headers = self._headers.copy()
-        all_headers.update(headers or {})
-        total: Any = self.config.request_timeout if request_timeout is DEFAULT else request_timeout
-        timeout = aiohttp.ClientTimeout(total=total, sock_connect=self.config._extras["connect_timeout"])  # noqa: SLF001 - made for subclasses
-        start = asyncio.get_running_loop().time()
-
-        try:
-            async with self.session.request(
-                method,
-                self.base_url + target,
-                data=io.BytesIO(body) if body else None,
-                headers=all_headers,
-                timeout=timeout,
-                allow_redirects=False,
-            ) as response:
-                answer = await _read(response, most=_MOST + _MOST_PER_BYTE * len(body or b""))
-        except TimeoutError as error:
-            raise ConnectionTimeout("no answer in time") from error
-        except (ssl.SSLError, aiohttp.ClientSSLError) as error:
-            raise TlsError(str(error)) from error
-        except (aiohttp.ClientError, OSError) as error:
-            raise ClientConnectionError(str(error)) from error
-
-        meta = ApiResponseMeta(
-            status=response.status,
-            http_version="1.1",
-            headers=HttpHeaders({**response.headers, "content-type": _JSON}),
-            duration=asyncio.get_running_loop().time() - start,
-            node=self.config,
-        )
-        return NodeApiResponse(meta, answer)
-
-    async def close(self) -> None:  # type: ignore[override]  # as above
-        self._is_closed = True
-        await super().close()
-
-
-async def _read(response: aiohttp.ClientResponse, *, most: int) -> bytes:
-    pieces: list[bytes] = []
-
-    async for piece in response.content.iter_any():
-        pieces.append(piece)
-        most -= len(piece)
-
-        if most < 0:
-            raise aiohttp.ClientPayloadError("the answer does not end")
-
-    return b"".join(pieces)
