@@ -49,6 +49,8 @@ def chunked(body: bytes, end: bytes = b"0\r\n\r\n") -> Reply:
         raw(WRITTEN, b"Content-Type: text/plain; charset=nonsense"),
         raw(WRITTEN, b"Content-Type: \xff/\xfe;;"),
         raw(WRITTEN, b"Set-Cookie: a=b", b"X-Name: \xe9"),
+        raw(WRITTEN, *[b'Warning: 299 Elasticsearch-8.8.2 "%d is deprecated"' % number for number in range(2000)]),
+        raw(WRITTEN, b'Warning: 299 Elasticsearch-8.8.2 "%b"' % (b"x" * 100_000)),
     ],
 )
 async def test_an_answer_may_come_in_any_form_of_http(stub: Stub, open_sink: OpenSink, reply: Reply):
@@ -74,7 +76,7 @@ async def test_an_answer_may_come_in_any_form_of_http(stub: Stub, open_sink: Ope
         raw(WRITTEN, b"Content-Encoding: deflate"),
         raw(gzip.compress(WRITTEN)[:-14], b"Content-Encoding: gzip"),
         raw(WRITTEN + b"<html>"),
-        raw(WRITTEN, b"X: " + b"s3cret" * 20_000),
+        raw(WRITTEN, b"X: " + b"s3cret" * 200_000),
         raw(WRITTEN, status=b"99 s3cret"),
         raw(WRITTEN, status=b"s3cret"),
         raw(b"", status=b"204 No Content"),

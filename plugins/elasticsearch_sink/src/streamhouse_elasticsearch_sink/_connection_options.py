@@ -64,7 +64,7 @@ class ConnectionOptions:
     fingerprints: tuple[str, ...] = option(
         "connection.fingerprint",
         default=(),
-        doc="SHA-256 fingerprints of the certificates that are trusted, whoever signed them; no others are then.",
+        doc="SHA-256 fingerprints of the nodes' own certificates, which are trusted whoever signed them; no others are then.",
     )
     connect_timeout_ms: int = option(
         "connection.timeout.ms", default=30_000, minimum=1, doc="How long a connection may take to be made, with TLS."

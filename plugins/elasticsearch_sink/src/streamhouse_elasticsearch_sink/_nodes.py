@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 __all__ = ["DirectNode", "extras"]
 
 _CONNECT_TIMEOUT: Final = "connect_timeout"
+_MOST_OF_A_HEADER: Final = 1 << 20
+_MOST_HEADERS: Final = 10_000
+"""Elasticsearch warns of what is deprecated in a header for each case, with no limit of its own."""
 _CLOSES_TLS: Final = (3, 12, 7)
 """The Python that closes connections with TLS by itself."""
 _MOST: Final = 16 << 20
@@ -100,6 +103,8 @@ class DirectNode(AiohttpHttpNode):
             headers=self.headers,
             skip_auto_headers=("accept", "accept-encoding", "user-agent"),
             cookie_jar=aiohttp.DummyCookieJar(),
+            max_field_size=_MOST_OF_A_HEADER,
+            max_headers=_MOST_HEADERS,
             connector=_Connector(
                 limit_per_host=self._connections_per_node,
                 enable_cleanup_closed=sys.version_info < _CLOSES_TLS,
