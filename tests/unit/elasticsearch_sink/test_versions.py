@@ -11,6 +11,7 @@ from streamhouse_elasticsearch_sink._templates import Rows
 from streamhouse_elasticsearch_sink._versions import (
     Claim,
     FieldVersion,
+    OffsetVersion,
     TimestampVersion,
     Version,
     agreed,
@@ -34,6 +35,25 @@ def test_versions_by_timestamp():
             version(TimestampVersion(), b"{}", timestamp=timestamp)
 
 
+@pytest.mark.parametrize(("epoch", "generation", "offset"), [(0, 0, 1 << 48), (1 << 15, 0, 7), ((1 << 15) - 1, 1, 7)])
+def test_versions_by_offset_have_an_end(epoch: int, generation: int, offset: int):
+    """What is beyond it would be taken for another epoch, or break the request: the connector stops instead."""
+    source = OffsetVersion(epoch, {"orders": Claim("a", 1, generation)})
+    batch = make_batch([b"{}"], first_offset=offset)
+
+    with pytest.raises(
+        FatalError, match=rf"the offset {offset} in epoch {epoch + generation} makes no version.*timestamp"
+    ):
+        source.of(Rows(batch, [b"{}"]), batch.spans[0].tp, 0)
+
+
+def test_the_last_version_by_offset():
+    """It is what Elasticsearch can hold."""
+    batch = make_batch([b"{}"], first_offset=(1 << 48) - 1)
+    source = OffsetVersion((1 << 15) - 2, {"orders": Claim("a", 1, 1)})
+    assert source.of(Rows(batch, [b"{}"]), batch.spans[0].tp, 0) == (1 << 63) - 1
+
+
 @pytest.mark.parametrize(
     ("value", "number"), [(b'{"v":0}', 0), (b'{"v":"42"}', 42), (b'{"v":9223372036854775807}', (1 << 63) - 1)]
 )
@@ -44,7 +64,7 @@ def test_versions_by_field(value: bytes, number: int):
 
 @pytest.mark.parametrize(
     "value",
-    [b"{}", b'{"v":null}', b'{"v":-1}', b'{"v":1.5}', b'{"v":1e3}', b'{"v":true}', b'{"v":""}', b'{"v":{}}', b'{"v":"\\u0031"}',
+    [b"{}", b'{"v":null}', b'{"v":-1}', b'{"v":-0}', b'{"v":5.0}', b'{"v":[5]}', b'{"v":" 5"}', b'{"v":"-5"}', b'{"v":1.5}', b'{"v":1e3}', b'{"v":true}', b'{"v":""}', b'{"v":{}}', b'{"v":"\\u0031"}',
      b'{"v":9223372036854775808}', b'{"v":%b}' % (b"1" * 5000), '{"v":"\u0661"}'.encode(), None],
 )  # fmt: skip
 def test_what_is_no_version(value: bytes | None):

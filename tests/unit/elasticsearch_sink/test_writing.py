@@ -79,6 +79,7 @@ async def test_documents_of_keys_are_versioned_by_default(stub: Stub, connector:
         {"document_id": "id"},
         {"document_id": "{key}", "version_source": "none"},
         {"document_id": "{key}", "write_method": "update"},
+        {"document_id": "id", "write_method": "create"},
     ],
 )
 async def test_documents_that_have_no_version_are_written_one_batch_after_the_other(
@@ -91,12 +92,22 @@ async def test_documents_that_have_no_version_are_written_one_batch_after_the_ot
     assert b"version" not in connector.stub.bulks[0].body
 
 
+@pytest.mark.parametrize("version_source", ["timestamp", "field:v"])
+async def test_versions_that_records_may_share_are_written_one_batch_after_the_other(
+    connector: Connector, version_source: str
+):
+    """Of two records of one millisecond the one that arrives last stays, and that has to be the last one."""
+    sink = await connector.start(document_id="{key}", version_source=version_source)
+    assert sink.in_flight == 1
+
+
 async def test_an_older_version_is_done(stub: Stub, connector: Connector):
     """What is there is newer, or the same: that is success."""
     sink = await connector.start(document_id="{key}")
     stub.script = [items(CONFLICT)]
     await sink.write(keyed(b"{}"))
     assert len(stub.bulks) == 1
+    assert connector.counts["document_stale"] == 1
 
 
 async def test_a_document_that_exists_is_not_created_again(stub: Stub, connector: Connector):

@@ -58,13 +58,27 @@ class Claim(msgspec.Struct, frozen=True):
 
 @attrs.frozen
 class OffsetVersion:
-    """Versions by offset."""
+    """Versions by offset, which no two records of a key share."""
 
     epoch: int
     claims: Mapping[str, Claim]
+    _first: Mapping[str, int] = attrs.field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        first = {topic: self.epoch + claim.generation << OFFSET_BITS for topic, claim in self.claims.items()}
+        object.__setattr__(self, "_first", first)
 
     def of(self, rows: Rows, tp: TopicPartition, at: int) -> int:
-        return (self.epoch + self.claims[tp.topic].generation) << OFFSET_BITS | rows.offsets[at]
+        first, offset = self._first[tp.topic], rows.offsets[at]
+
+        # A wrong version would be a silent loss, and Elasticsearch refuses whole requests for one that is no long.
+        if first > _MAX or offset >> OFFSET_BITS:
+            raise FatalError(
+                f"{tp.topic}, partition {tp.partition}: the offset {offset} in epoch {first >> OFFSET_BITS} makes no version: they end at "
+                "2^48 and 2^15; choose version.source=timestamp, field:NAME or none"
+            )
+
+        return first | offset
 
 
 @attrs.frozen
