@@ -69,6 +69,16 @@ def test_fields_that_cannot_be_ids(document_id: str):
         ("index.mapping", {"index_mapping": "{"}),
         ("metadata.fields", {"metadata_fields": ("key",)}),
         ("document.id", {"document_id": "{field:a..b}"}),
+        ("index.name", {"index_name": "logs-{timestamp:%Y/%m}"}),
+        ("index.name", {"index_name": "logs-{field:tenant|A B}"}),
+        ("index.name", {"index_name": "{field:tenant|_all}", "index_any": True}),
+        ("index.name", {"index_name": "x" * 234, "data_stream": True}),
+        ("delete.enabled", {"delete_enabled": True, "document_id": "{key}-{offset}"}),
+        ("delete.enabled", {"delete_enabled": True, "document_id": "{key}", "routing": "{offset}"}),
+        ("delete.enabled", {"delete_enabled": True, "document_id": "{key}", "index_name": "x-{timestamp:%Y}"}),
+        ("index.settings", {"index_mapping": "{}", "index_name": "{topic}-x", "index_any": True}),
+        ("value.wrap", {"value_wrap": "a..b"}),
+        ("value.wrap", {"value_wrap": "__connect", "metadata_fields": ("offset",)}),
     ],
 )
 def test_options_that_do_not_fit_together(key: str, options: dict[str, object]):
@@ -89,6 +99,10 @@ def test_options_that_do_not_fit_together(key: str, options: dict[str, object]):
         {"data_stream": True, "index_mapping": "{}"},
         {"index_template": "{}", "require_alias": True},
         {"index_settings": "/a/file/that/the/worker/has"},
+        {"index_name": "x" * 233, "data_stream": True},
+        {"index_template": '{"index_patterns":["shop"]}', "index_name": "{topic}", "index_any": True},
+        {"value_wrap": "__connect"},
+        {"value_wrap": ""},
     ],
 )
 def test_options_that_fit_together(options: dict[str, object]):

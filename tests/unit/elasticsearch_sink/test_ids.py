@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streamhouse_connect.testing import make_batch
+from streamhouse_elasticsearch_sink import ElasticsearchConfig
 from streamhouse_elasticsearch_sink._fields import JsonField
 from streamhouse_elasticsearch_sink._ids import IdTemplate, OffsetId, offset_stem
 from streamhouse_elasticsearch_sink._templates import Rows
@@ -35,6 +36,12 @@ def literal(template: IdTemplate, value: bytes | None, key: bytes | None = None)
         ('{"id":"é\U0001f600"}'.encode(), "é\U0001f600"),
         (b'{"id":"\\u00e9\\n\\"\\\\\\/"}', 'é\n"\\/'),
         (b'{"id":" "}', " "),
+        (b'{"id":-0}', "-0"),
+        (b'{"id":1.0}', "1.0"),
+        (b'{"\\u0069d":1}', "1"),
+        (b'{"id":1,"id":2}', "2"),
+        (f'{{"id":"{"é" * 256}"}}'.encode(), "é" * 256),
+        (b'{"id":"%b"}' % (b"\\ud83d\\ude00" * 128), "\U0001f600" * 128),
         (b'{"id":"%b"}' % (b"x" * 512), "x" * 512),
         (b'{"id":"%b"}' % (b"\\u0041" * 512), "A" * 512),
         (b'{"id":"%b"}' % (b"\\n" * 512), "\n" * 512),
@@ -189,6 +196,16 @@ def test_what_is_too_long_may_be_hashed():
     assert hashed != literal(template, b"{}", b"x" * 514)
 
 
+def test_routes_may_be_longer_than_ids():
+    """As long as a term of the index."""
+    routing = ElasticsearchConfig(index_name="x", routing="id").routing_template
+    assert routing
+    assert literal(routing, b'{"id":"%b"}' % (b"x" * 32_766)) == b'"%b"' % (b"x" * 32_766)
+
+    with pytest.raises(ValueError, match="routing id is longer than 32766 bytes"):
+        literal(routing, b'{"id":"%b"}' % (b"x" * 32_767))
+
+
 def test_offset_ids_one_by_one():
     """They are those of a whole batch."""
     batch = make_batch([b"{}"], partition=3, first_offset=41)
@@ -203,7 +220,8 @@ def test_only_a_key_alone_is_the_key():
 
 
 def test_what_a_tombstone_has():
-    """A key and an offset, and no field."""
+    """A key and an offset of its own, and no field."""
+    assert [IdTemplate(text).needs_offsets for text in ("offset", "{key}", "{key}-{offset}")] == [False, False, True]
     assert [IdTemplate(text).needs_values for text in ("id", "{key}{field:a}", "{key}-{offset}")] == [True, True, False]
 
     for text in ("id", "{field:id}"):

@@ -42,7 +42,7 @@ def test_the_topic_takes_its_place_and_the_name_is_lowered(template: str, topic:
     "template",
     [
         "*", "a*", "_all", "-a", "+a", ".kibana", ".", "..", "a,b", "a b", "a/b", "a\\b", "a?", 'a"', "<a-{now/d}>", "<a>",
-        "a|b", "a#b", "a:b", "a%3Cb", "{}", "{offset}", "{key}", "{timestamp}", "{timestamp:}", "{timestamp:%y}", "{timestamp:Y}", "{field:}", "{topic", "topic}", "{{topic}}", "a\n", "", " ", "x" * 256,
+        "a|b", "a#b", "a:b", "a%3Cb", "{}", "{offset}", "{key}", "{timestamp}", "{timestamp:}", "{timestamp:%y}", "{timestamp:Y}", "{field:}", "{topic", "topic}", "{{topic}}", "a\n", "", " ", "x" * 256, "a-{timestamp:%Y/%m}", "a-{timestamp:%Y *}", "a-{field:t|*}", "a-{field:t|b c}", "{field:t|_all}",
         "_{topic}", "-{topic}",
     ],
 )  # fmt: skip
@@ -92,6 +92,29 @@ def test_no_topic_leads_to_another_kind_of_index(topic: str):
 def test_names_of_records(template: str, index: str):
     """By their time in UTC and by their fields, with a default where there is none."""
     assert name(template, b'{"tenant":"ACME","number":7,"deep":{"er":"x"},"null":null,"empty":""}') == index
+
+
+@pytest.mark.parametrize(
+    ("tenant", "index"),
+    [
+        ("ACME", "logs-acme"),
+        ("acme", "logs-acme"),
+        ("\u0130", "logs-i\u0307"),
+        ("\u212a", "logs-k"),
+        ("\u1e9e", "logs-ß"),
+    ],
+)
+def test_what_is_lowered_may_meet(tenant: str, index: str):
+    """As Elasticsearch wants names: letters that differ in their case alone lead to one index."""
+    assert name("logs-{field:tenant}", json.dumps({"tenant": tenant}).encode()) == index
+
+
+def test_a_letter_that_grows_when_it_is_lowered_counts_as_long_as_it_becomes():
+    """The limit is that of the name as it is sent."""
+    assert len(name("l{field:t}", json.dumps({"t": "\u0130" * 84}).encode()).encode()) == 253
+
+    with pytest.raises(ValueError, match="longer than 255"):
+        name("l{field:t}", json.dumps({"t": "\u0130" * 85}).encode())
 
 
 @pytest.mark.parametrize("timestamp", [NOON - 43_200_000, NOON + 43_199_999])

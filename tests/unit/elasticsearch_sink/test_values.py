@@ -7,6 +7,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from streamhouse_connect.testing import make_batch
+from streamhouse_elasticsearch_sink import ElasticsearchConfig
 from streamhouse_elasticsearch_sink._values import METADATA, ValueLines
 
 NOON = 1_770_724_800_123
@@ -63,6 +64,12 @@ def test_what_is_no_object_may_be_wrapped(value: bytes):
     assert json.loads(wrapped) == {"message": value.decode()}
 
 
+def test_a_wrap_without_a_name_is_none():
+    """An empty option is one that is not given."""
+    config = ElasticsearchConfig(index_name="x", value_wrap="")
+    assert "is not JSON" in str(line(b"text", config.recipe(epoch=0).values))
+
+
 def test_what_is_no_text_is_rejected_even_so():
     """And an object is never wrapped; nor is what is missing."""
     lines = ValueLines(wrap="message")
@@ -70,6 +77,27 @@ def test_what_is_no_text_is_rejected_even_so():
     assert line(b'{"a":1}', lines) == b'{"a":1}'
     assert "tombstone" in str(line(None, lines))
     assert line(None, ValueLines(wrap="message", tombstones=True)) is None
+
+
+def test_a_data_streams_time_that_is_null():
+    """It stays, as a second one would be: Elasticsearch refuses it in better words than a field that is there twice."""
+    assert line(b'{"@timestamp":null}', ValueLines(timestamp=True)) == b'{"@timestamp":null}'
+
+
+@pytest.mark.parametrize(
+    "value",
+    [b'{"a":1e999}', b'{"a":[{"b":-1E+309}]}', b'{"a":%b.0}' % (b"9" * 310), b'{"a":1%be9}' % (b"0" * 300)],
+)
+def test_an_update_keeps_its_numbers(value: bytes):
+    """Elasticsearch writes updated documents anew, and would make a text of a number that no double can hold."""
+    assert "beyond those of 64 bits" in str(line(value, ValueLines(partial=True)))
+    assert line(value, ValueLines()) == value
+
+
+@pytest.mark.parametrize("value", [b'{"a":1e300,"b":"1e999"}', b'{"a":1%b,"b":1e9}' % (b"0" * 5000), b'{"a":"1e5"}'])
+def test_an_update_with_numbers_that_can_be_kept(value: bytes):
+    """Text may look as it likes, and integers are kept with all their digits."""
+    assert line(value, ValueLines(partial=True)) == b'{"doc":%b,"doc_as_upsert":true}' % value
 
 
 def test_good_values_among_bad_ones_stay_as_they_are():

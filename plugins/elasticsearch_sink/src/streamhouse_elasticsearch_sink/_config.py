@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import attrs
 
 from streamhouse_elasticsearch_sink._connection_options import ConnectionOptions
+from streamhouse_elasticsearch_sink._contradictions import writing_problems
 from streamhouse_elasticsearch_sink._writing_options import WritingOptions
 
 if TYPE_CHECKING:
@@ -24,4 +25,4 @@ class ElasticsearchConfig(WritingOptions, ConnectionOptions):
     def problems(self) -> Iterator[Problem]:
         """Say what is wrong with an option beyond its type."""
         yield from self.connection_problems()
-        yield from self.writing_problems()
+        yield from writing_problems(self)

@@ -41,6 +41,14 @@ class JsonField:
 
         :raises ValueError: with the reason why it can't be read.
         """
+        found = self.written(value)
+        return None if found == b"null" else found
+
+    def written(self, value: bytes) -> bytes | None:
+        """Return what `raw` does, or `null` where that is written.
+
+        :raises ValueError: with the reason why it can't be read.
+        """
         try:
             found: Any = self._decoder.decode(value)
 
@@ -52,7 +60,7 @@ class JsonField:
         except (msgspec.MsgspecError, RecursionError) as error:
             raise ValueError(f"{self._label} can't be read: {error}") from None
 
-        return None if found is None or bytes(found) == b"null" else bytes(found)
+        return None if found is None else bytes(found)
 
     def literal(self, value: bytes) -> bytes:
         """Return the field as the text of a JSON string; equal ones have equal texts.

@@ -18,10 +18,12 @@ from streamhouse_elasticsearch_sink._templates import KeyPart, Rows, Template
 if TYPE_CHECKING:
     from streamhouse_connect import TopicPartition
 
-__all__ = ["MAX_BYTES", "IdTemplate", "OffsetId", "literal_source", "offset_stem"]
+__all__ = ["MAX_BYTES", "MAX_ROUTE_BYTES", "IdTemplate", "OffsetId", "literal_source", "offset_stem"]
 
 MAX_BYTES: Final = 512
 """Elasticsearch answers a longer id by refusing the whole request."""
+MAX_ROUTE_BYTES: Final = 32_766
+"""Of a term in Lucene's index."""
 
 _PLACEHOLDERS: Final = ("key", "field", "topic", "partition", "offset")
 _TEXT: Final = msgspec.json.Decoder(str)
@@ -79,6 +81,7 @@ class IdTemplate:
 
     text: str
     option: str = "document.id"
+    longest: int = MAX_BYTES
     hashed: bool = False
     """Whether what is too long is replaced by its SHA-256, instead of rejected."""
     _source: JsonField | Template = attrs.field(init=False)
@@ -90,6 +93,11 @@ class IdTemplate:
     def needs_values(self) -> bool:
         """Whether a tombstone has none."""
         return isinstance(self._source, JsonField) or self._source.needs_values
+
+    @property
+    def needs_offsets(self) -> bool:
+        """Whether no two records have the same."""
+        return isinstance(self._source, Template) and self._source.needs_offsets
 
     @property
     def is_key(self) -> bool:
@@ -115,15 +123,15 @@ class IdTemplate:
                 raise ValueError(f"{self.option} {self.text} is empty")
 
         # An escape is longer than what it stands for: only what looks too long is looked at closely.
-        return literal if len(literal) <= MAX_BYTES + 2 else self._shortened(literal)
+        return literal if len(literal) <= self.longest + 2 else self._shortened(literal)
 
     def _shortened(self, literal: bytes) -> bytes:
         text = _TEXT.decode(literal).encode()
 
-        if len(text) <= MAX_BYTES:
+        if len(text) <= self.longest:
             return literal
 
         if self.hashed:
             return b'"%b"' % sha256(text).hexdigest().encode()
 
-        raise ValueError(f"{self.option} {self.text} is longer than {MAX_BYTES} bytes")
+        raise ValueError(f"{self.option} {self.text} is longer than {self.longest} bytes")

@@ -12,16 +12,19 @@ from typing import TYPE_CHECKING, Final
 import attrs
 
 from streamhouse_connect import Batch
-from streamhouse_elasticsearch_sink._templates import LiteralPart, Rows, Template, TimePart, TopicPart
+from streamhouse_elasticsearch_sink._templates import FieldPart, LiteralPart, Rows, Template, TimePart, TopicPart
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
     from streamhouse_connect import TopicPartition
+    from streamhouse_elasticsearch_sink._templates import Part
 
-__all__ = ["IndexTemplate"]
+__all__ = ["MAX_BYTES", "MAX_STREAM_BYTES", "IndexTemplate"]
 
 MAX_BYTES: Final = 255
+MAX_STREAM_BYTES: Final = MAX_BYTES - len(".ds--2026.12.31-000001")
+"""What is left to a data stream, as its indexes are called .ds-NAME-2026.12.31-000001."""
 
 # Elasticsearch's list and ":"; "%" is legal there, but has a meaning in every URL that somebody will write by hand.
 _FORBIDDEN: Final = re.compile(r"[\\/*?\"<>|,#:%{}\s\x00-\x1f\x7f\ud800-\udfff]")
@@ -37,15 +40,15 @@ class IndexTemplate:
     """
 
     text: str
+    longest: int = MAX_BYTES
     _template: Template = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
         template = Template.parse(self.text, option="index.name", known=_PLACEHOLDERS)
         object.__setattr__(self, "_template", template)
         # With something harmless in place of what is not known yet, what is wrong is the template's own text.
-        wrong = _problem(
-            "".join(part.words if isinstance(part, LiteralPart) else "t" for part in template.parts).lower()
-        )
+        name = "".join(_sample(part) for part in template.parts).lower()
+        wrong = _problem(name, self.longest)
 
         if wrong:
             raise ValueError(f"is {self.text!r}, which {wrong}")
@@ -77,6 +80,11 @@ class IndexTemplate:
         """Whether a tombstone leads to no index."""
         return self._template.needs_values
 
+    @property
+    def needs_times(self) -> bool:
+        """Whether records of one id lead to several indexes as time goes by."""
+        return any(isinstance(part, TimePart) for part in self._template.parts)
+
     def fixed(self, tp: TopicPartition) -> str:
         """Return the name of the one index of a partition.
 
@@ -107,7 +115,7 @@ class IndexTemplate:
     def _checked(self, rows: Rows, tp: TopicPartition, at: int, source: str) -> str:
         # Part by part: how a letter is lowered may depend on the next one.
         name = "".join([part.text(rows, tp, at).lower() for part in self._template.parts])
-        wrong = _problem(name)
+        wrong = _problem(name, self.longest)
 
         if wrong:
             raise ValueError(f"index.name {self.text!r} makes {name[:300]!r} of {source}, which {wrong}")
@@ -135,7 +143,18 @@ class IndexTemplate:
         return one.startswith(other) or other.startswith(one)
 
 
-def _problem(name: str) -> str | None:
+def _sample(part: Part) -> str:
+    """Return a text that a part may have: its own where it has one, so that what is wrong with it is wrong at once."""
+    if isinstance(part, LiteralPart):
+        return part.words
+
+    if isinstance(part, TimePart):
+        return part.at(0)
+
+    return (part.default if isinstance(part, FieldPart) else None) or "t"
+
+
+def _problem(name: str, longest: int) -> str | None:
     found = _FORBIDDEN.search(name)
 
     if found:
@@ -144,7 +163,7 @@ def _problem(name: str) -> str | None:
     if not name or name[0] in "-_+.":
         return "is empty or starts with - _ + or a dot, and an index can't; put a prefix before it"
 
-    if len(name.encode()) > MAX_BYTES:
-        return f"is longer than {MAX_BYTES} bytes"
+    if len(name.encode()) > longest:
+        return f"is longer than {longest} bytes"
 
     return None

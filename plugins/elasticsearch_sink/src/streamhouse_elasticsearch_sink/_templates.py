@@ -128,6 +128,13 @@ class TimePart:
     pattern: str
     option: str
 
+    def at(self, minute: int) -> str:
+        """Return the text of a time, in minutes since 1970.
+
+        :raises OverflowError: see `moment`.
+        """
+        return _time(self.pattern, minute)
+
     def text(self, rows: Rows, tp: TopicPartition, at: int) -> str:  # noqa: ARG002 - as all parts
         milliseconds = rows.timestamps[at]
 
@@ -135,7 +142,7 @@ class TimePart:
             raise ValueError(f"{self.option} {{timestamp:{self.pattern}}} has no value: the record has no timestamp")
 
         try:
-            return _time(self.pattern, milliseconds // _MINUTE_MS)
+            return self.at(milliseconds // _MINUTE_MS)
         except OverflowError:
             raise ValueError(f"{self.option}: the record's timestamp {milliseconds} is no date") from None
 
@@ -167,6 +174,11 @@ class Template:
     def needs_values(self) -> bool:
         """Whether a tombstone, which has no fields, has no such text."""
         return any(isinstance(part, FieldPart) for part in self.parts)
+
+    @property
+    def needs_offsets(self) -> bool:
+        """Whether no two records have the same text."""
+        return any(isinstance(part, OffsetPart) for part in self.parts)
 
     @property
     def is_fixed(self) -> bool:

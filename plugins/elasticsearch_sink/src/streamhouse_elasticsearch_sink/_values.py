@@ -9,6 +9,9 @@ Knows nothing of action lines.
 
 from __future__ import annotations
 
+import json
+import math
+import re
 from typing import TYPE_CHECKING, Final
 
 import attrs
@@ -19,7 +22,7 @@ from streamhouse_elasticsearch_sink._fields import JsonField
 from streamhouse_elasticsearch_sink._templates import moment
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from streamhouse_connect import Batch, Span
 
@@ -30,6 +33,7 @@ METADATA_FIELD: Final = "__connect"
 
 _TIMESTAMP: Final = JsonField("@timestamp", option="data.stream")
 _WHITESPACE: Final = b" \t"
+_PERHAPS_INFINITE: Final = re.compile(rb"\d[eE]\+?\d|\d{309}")
 
 
 @attrs.frozen
@@ -62,6 +66,9 @@ class ValueLines:
         """Return the source lines of a batch."""
         values, rejected = self._objects(batch.values)
         lines = values
+
+        if self.partial:
+            rejected |= _infinite(values, rejected)
 
         if self.metadata or self.timestamp:
             lines = self._extended(batch, values, rejected)
@@ -149,13 +156,46 @@ class ValueLines:
         return b'"%b":{%b},' % (METADATA_FIELD.encode(), b",".join(members))
 
     def _timestamp(self, value: bytes, timestamp: int) -> bytes:
-        if not self.timestamp or _TIMESTAMP.raw(value) is not None:
+        # One that is null is Elasticsearch's to refuse: a second one would be, too, and with worse words.
+        if not self.timestamp or _TIMESTAMP.written(value) is not None:
             return b""
 
         if timestamp == NO_TIMESTAMP:
             raise ValueError("data.stream @timestamp is missing, and the record has no timestamp")
 
         return b'"@timestamp":%b,' % _iso(timestamp)
+
+
+def _infinite(values: Sequence[bytes | None], rejected: Collection[int]) -> dict[int, str]:
+    """Return the values with a number that Elasticsearch makes the text "Infinity" of, as it writes updated documents anew."""
+    suspects = [
+        (at, value)
+        for at, value in enumerate(values)
+        if value and at not in rejected and _PERHAPS_INFINITE.search(value)
+    ]
+    return {at: reason for at, value in suspects if (reason := _overflow(value))}
+
+
+def _overflow(value: bytes) -> str | None:
+    try:
+        json.loads(value, parse_float=_finite, parse_int=str)
+    except OverflowError as error:
+        return str(error)
+    except RecursionError:
+        return "is nested too deeply"
+
+    return None
+
+
+def _finite(digits: str) -> float:
+    number = float(digits)
+
+    if math.isinf(number):
+        raise OverflowError(
+            f"write.method=update can't keep the number {digits[:20]}, which is beyond those of 64 bits"
+        )
+
+    return number
 
 
 def _spliced(value: bytes, added: bytes) -> bytes:

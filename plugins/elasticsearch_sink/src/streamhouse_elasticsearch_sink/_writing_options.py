@@ -2,29 +2,26 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING, Final, Literal
 
 import attrs
 
-from streamhouse_connect import Problem, option
+from streamhouse_connect import option
 from streamhouse_elasticsearch_sink._bulk import Method, Recipe
 from streamhouse_elasticsearch_sink._fields import JsonField
-from streamhouse_elasticsearch_sink._ids import IdTemplate
-from streamhouse_elasticsearch_sink._index_templates import json_object
-from streamhouse_elasticsearch_sink._indexes import IndexTemplate
+from streamhouse_elasticsearch_sink._ids import MAX_ROUTE_BYTES, IdTemplate
+from streamhouse_elasticsearch_sink._indexes import MAX_BYTES, MAX_STREAM_BYTES, IndexTemplate
 from streamhouse_elasticsearch_sink._values import METADATA, METADATA_FIELD, ValueLines
 from streamhouse_elasticsearch_sink._versions import FieldVersion, TimestampVersion
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Mapping
 
     from streamhouse_elasticsearch_sink._versions import Version
 
 __all__ = ["WritingOptions"]
 
 _FIELD: Final = "field:"
-_DELETING: Final = "delete.enabled"
 
 
 @attrs.frozen(kw_only=True, slots=False)  # of two base classes, one at most can have slots
@@ -49,7 +46,9 @@ class WritingOptions:
         "into the document, which is made if it is missing. Default: index; create with data.stream.",
     )
     delete_enabled: bool = option(
-        _DELETING, default=False, doc="Whether a tombstone, a record without a value, deletes the document of its id."
+        "delete.enabled",
+        default=False,
+        doc="Whether a tombstone, a record without a value, deletes the document of its id.",
     )
     null_values: Literal["ignore", "dead-letter", "fail"] = option(
         "null.values",
@@ -130,6 +129,14 @@ class WritingOptions:
         return self.write_method or ("create" if self.data_stream else "index")
 
     @property
+    def index(self) -> IndexTemplate:
+        """Where documents go.
+
+        :raises ValueError: with a message that completes "index.name …".
+        """
+        return IndexTemplate(self.index_name, MAX_STREAM_BYTES if self.data_stream else MAX_BYTES)
+
+    @property
     def id_template(self) -> IdTemplate | None:
         """Where ids come from; None: topic, partition and offset."""
         if not self.document_id:
@@ -165,18 +172,18 @@ class WritingOptions:
     def recipe(self, *, epoch: int) -> Recipe:
         """Return how records become documents; versions by offset are still to be added."""
         return Recipe(
-            index=IndexTemplate(self.index_name),
+            index=self.index,
             method=self.method,
             values=ValueLines(
-                wrap=self.value_wrap,
+                wrap=self.value_wrap or None,
                 metadata=self.metadata_fields,
                 timestamp=self.data_stream,
                 partial=self.method == "update",
                 tombstones=self.delete_enabled,
             ),
             id=self.id_template,
-            routing=self._routing(),
-            version=self._version(),
+            routing=self.routing_template,
+            version=self.version,
             epoch=epoch,
         )
 
@@ -190,75 +197,22 @@ class WritingOptions:
         }
         return {key: text for key, text in given.items() if text}
 
-    def writing_problems(self) -> Iterator[Problem]:
-        """Say what is wrong with an option beyond its type."""
-        readers: tuple[tuple[str, Callable[[], object]], ...] = (
-            ("index.name", lambda: IndexTemplate(self.index_name)),
-            ("document.id", lambda: self.id_template),
-            ("routing", self._routing),
-            ("version.source", self._version),
-            ("version.partitions", lambda: self.acknowledged_partitions),
-        )
-        readers += tuple(
-            (key, partial(json_object, text)) for key, text in self.index_files.items() if text.lstrip().startswith("{")
-        )
-        wrong = [Problem(key, message) for key, read in readers if (message := _message(key, read))]
+    @property
+    def routing_template(self) -> IdTemplate | None:
+        """What chooses shards; None: the id."""
+        return IdTemplate(self.routing, option="routing", longest=MAX_ROUTE_BYTES) if self.routing else None
 
-        yield from wrong or self._contradictions()
+    @property
+    def is_versioned_by_field(self) -> bool:
+        """Whether a document's version stands in its value."""
+        return (self.version_source or "").startswith(_FIELD)
 
-        for name in self.metadata_fields:
-            if name not in METADATA:
-                yield Problem("metadata.fields", f"knows {', '.join(METADATA)}, and no {name!r}")
+    @property
+    def version(self) -> Version | None:
+        """What versions documents, unless it is nothing, or the offset.
 
-    def _contradictions(self) -> Iterator[Problem]:
-        index = IndexTemplate(self.index_name)
-
-        if not index.prefix and not self.index_any:
-            yield Problem(
-                "index.name",
-                f"is {self.index_name!r}, with which a topic or a record could lead to any index; put a prefix before it, "
-                "such as logs-, or set index.any=true",
-            )
-
-        if self.data_stream and self.method != "create":
-            yield Problem(
-                "write.method", f"is {self.method}, but documents of a data stream can only be created; leave it out"
-            )
-
-        if self.version_source not in {None, "none"} and self.method != "index":
-            yield Problem("version.source", f"is not possible with write.method={self.method}; leave it out")
-
-        if self.version_source == "offset" and not (self.id_template and self.id_template.is_key):
-            yield Problem(
-                "version.source",
-                "is offset, and offsets can be compared only of records with one key: set document.id={key}",
-            )
-
-        if (self.index_settings or self.index_mapping) and (self.index_template or self.require_alias):
-            yield Problem(
-                "index.settings", "and index.mapping are not used with index.template, nor for an alias (require_alias)"
-            )
-
-        if self.delete_enabled:
-            yield from self._undeletable(index)
-
-    def _undeletable(self, index: IndexTemplate) -> Iterator[Problem]:
-        if self.method == "create":
-            yield Problem(_DELETING, "is not possible where documents are only created")
-        elif not self.document_id:
-            yield Problem(_DELETING, "needs a document.id that tombstones have, such as {key}")
-
-        for key, source in (("document.id", self.id_template), ("index.name", index), ("routing", self._routing())):
-            if source and source.needs_values:
-                yield Problem(_DELETING, f"needs a {key} without fields: a tombstone has none; use {{key}}")
-
-        if (self.version_source or "").startswith(_FIELD):
-            yield Problem(_DELETING, "needs a version.source other than a field: a tombstone has none")
-
-    def _routing(self) -> IdTemplate | None:
-        return IdTemplate(self.routing, option="routing") if self.routing else None
-
-    def _version(self) -> Version | None:
+        :raises ValueError: with a message that completes "version.source …".
+        """
         source = self.version_source
 
         if source is None or source in {"none", "offset"}:
@@ -267,16 +221,7 @@ class WritingOptions:
         if source == "timestamp":
             return TimestampVersion()
 
-        if not source.startswith(_FIELD):
+        if not self.is_versioned_by_field:
             raise ValueError(f"is {source!r}; it may be offset, timestamp, field:NAME or none")
 
         return FieldVersion(JsonField(source.removeprefix(_FIELD), option="version.source field"))
-
-
-def _message(key: str, read: Callable[[], object]) -> str | None:
-    try:
-        read()
-    except ValueError as error:
-        return str(error) if key != "version.partitions" else "must be a list of topic:count, such as orders:12"
-
-    return None
