@@ -74,10 +74,11 @@ def test_refused_for_ever(result: dict[str, object]):
         (401, "anything"),
         (400, "security_exception"),
         (400, "index_closed_exception"),
+        (400, "routing_missing_exception"),
     ],
 )
 def test_refused_until_somebody_acts(status: int, kind: str):
-    """Rights and closed indexes are not the document's fault."""
+    """Rights, closed indexes and a mapping that wants routes are not the document's fault."""
     assert outcome(answer(refused(status, kind, "no")), [0]) == Outcome(blocked=f"{kind}: no")
 
 
@@ -93,6 +94,7 @@ def test_what_a_pipeline_refuses_is_the_documents_fault():
     "reason",
     [
         "pipeline with id [enrich] does not exist",
+        "only write ops with an op_type of create are allowed in data streams",
         "no write index is defined for alias [orders]. The write index may be explicitly disabled",
         "Validation Failed: 1: this action would add [2] shards, but this cluster currently has [1000]/[1000] maximum normal shards open;",
     ],

@@ -46,9 +46,10 @@ _REFUSED_BY_PIPELINE: Final = "fail_processor_exception"
 _UNKNOWN: Final = "unknown_error"
 _CONFLICT: Final = "version_conflict_engine_exception"
 # Not the document's fault: somebody has to change the server or a user's rights.
-_BLOCKED: Final = frozenset({"index_closed_exception", "security_exception"})
+_BLOCKED: Final = frozenset({"index_closed_exception", "routing_missing_exception", "security_exception"})
 _MISSING: Final = "index_not_found_exception"
 _BLOCKED_REASON: Final = re.compile(
+    r"only write ops with an op_type of create are allowed in data streams|"  # data.stream is missing
     r"pipeline with id \[.*\] does not exist|no write index is defined for alias|maximum (normal )?shards open"
     r"|explicit index in bulk is not allowed|contains unrecognized parameter"  # of the request as a whole
 )
