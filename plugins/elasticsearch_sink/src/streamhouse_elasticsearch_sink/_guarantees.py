@@ -34,17 +34,17 @@ def guarantee_of(options: WritingOptions) -> Guarantee:
         return Guarantee(
             "effectively-once",
             f"an update that is written again changes nothing ({_identity(options)}); while records are repeated after a crash, fields may "
-            "show older values for a moment",
+            f"show older values for a moment{_places(options)}",
         )
 
     if options.method == "create":
         return Guarantee(
             "effectively-once" if options.document_id else "exactly-once",
-            f"a document that exists is not created again ({_identity(options)})" + _alias(options),
+            f"a document that exists is not created again ({_identity(options)})" + _places(options),
         )
 
     if not options.document_id:
-        return Guarantee("exactly-once", _BY_OFFSET + _alias(options))
+        return Guarantee("exactly-once", _BY_OFFSET + _places(options))
 
     deletes = _GC_DELETES if options.delete_enabled else ""
 
@@ -52,20 +52,20 @@ def guarantee_of(options: WritingOptions) -> Guarantee:
         return Guarantee(
             "exactly-once",
             "a document's _id is its record's key and its version the offset, so an older record never replaces a newer one; "
-            f"while partitions are being added keys move, and the connector fails until that is acknowledged{deletes}{_alias(options)}",
+            f"while partitions are being added keys move, and the connector fails until that is acknowledged{deletes}{_places(options)}",
         )
 
     if options.version_source not in {None, "none"}:
         return Guarantee(
             "effectively-once",
             f"a document's version is {_version(options)}, so a record of a lower one never replaces it, and of equal ones the last "
-            f"written stays ({_identity(options)}){deletes}{_alias(options)}",
+            f"written stays ({_identity(options)}){deletes}{_places(options)}",
         )
 
     return Guarantee(
         "effectively-once",
         f"a record written again replaces itself ({_identity(options)}); while records are repeated after a crash, an older version of a "
-        f"document may show for a moment{_alias(options)}",
+        f"document may show for a moment{_places(options)}",
     )
 
 
@@ -77,8 +77,23 @@ def _version(options: WritingOptions) -> str:
     return "the record's timestamp" if options.version_source == "timestamp" else f"its {options.version_source}"
 
 
-def _alias(options: WritingOptions) -> str:
-    if not options.require_alias:
-        return ""
+def _places(options: WritingOptions) -> str:
+    """Say what makes one id several documents."""
+    moving = []
 
-    return "; if the alias moves to another index between a crash and the replay, what is repeated is there twice"
+    # Of ids of offsets there is but one record, which always has the same route and index.
+    if options.document_id:
+        moving += ["routing"] if options.routing not in {None, "", options.document_id} else []
+        moving += ["index.name"] if options.index.needs_values or options.index.needs_times else []
+
+    found = ""
+
+    if moving:
+        found = (
+            f"; records of one _id that differ in what {' and '.join(moving)} makes of them are documents of their own"
+        )
+
+    if options.require_alias:
+        found += "; if the alias moves to another index between a crash and the replay, what is repeated is there twice"
+
+    return found
