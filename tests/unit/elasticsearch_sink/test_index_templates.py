@@ -5,14 +5,19 @@ from pathlib import Path
 
 import pytest
 
-from streamhouse_connect import ConfigError, FatalError
+from streamhouse_connect import ConfigError, FatalError, RetriableError
 from streamhouse_elasticsearch_sink import ElasticsearchConfig
-from streamhouse_elasticsearch_sink._index_templates import apply_template, template_body, template_name
+from streamhouse_elasticsearch_sink._index_templates import (
+    Applied,
+    apply_template,
+    json_object,
+    template_body,
+    template_name,
+)
 
 
 def read_body(**options: object) -> object:
-    body = template_body(ElasticsearchConfig(index_name="logs-{topic}", **options), "logs-*")  # type: ignore[arg-type]
-    return None if body is None else json.loads(body)
+    return template_body(ElasticsearchConfig(index_name="logs-{topic}", **options), "logs-*")  # type: ignore[arg-type]
 
 
 def test_settings_and_mapping_become_a_template(tmp_path: Path):
@@ -22,15 +27,21 @@ def test_settings_and_mapping_become_a_template(tmp_path: Path):
     assert read_body(index_settings='{"number_of_shards":2}', index_mapping=str(path)) == {
         "index_patterns": ["logs-*"],
         "priority": 200,
+        "allow_auto_create": True,
         "template": {"settings": {"number_of_shards": 2}, "mappings": {"properties": {"n": {"type": "long"}}}},
     }
 
 
 def test_the_template_of_a_data_stream():
-    """It makes data streams instead of indexes."""
-    body = read_body(index_mapping="{}", data_stream=True)
-    assert isinstance(body, dict)
-    assert body["data_stream"] == {}
+    """It makes data streams instead of indexes; also one of one's own that forgets to say so."""
+    for options in ({"index_mapping": "{}"}, {"index_template": "{}"}):
+        body = read_body(data_stream=True, **options)
+        assert isinstance(body, dict)
+        assert body["data_stream"] == {}
+
+    own = read_body(data_stream=True, index_template='{"data_stream":{"hidden":true}}')
+    assert isinstance(own, dict)
+    assert own["data_stream"] == {"hidden": True}
 
 
 def test_a_template_of_ones_own():
@@ -60,6 +71,13 @@ def test_files_that_cannot_be_read(tmp_path: Path):
     assert "s3cret" not in str(raised.value)
 
 
+@pytest.mark.parametrize("text", ["{", '{"a":1}x', '{"a":', '{"a":' * 100_000, "[1]", "", "\0"])
+def test_what_is_no_object(text: str):
+    """Whatever is given, the message says what it is not."""
+    with pytest.raises(ValueError, match=r"valid JSON|nested too deeply|can't be read"):
+        json_object(text)
+
+
 def test_the_name_of_a_template():
     """That of the connector, in what Elasticsearch takes for a name."""
     assert template_name("My Orders,#1") == "streamhouse-my-orders--1"
@@ -78,15 +96,39 @@ class Server:
 
 
 async def test_a_template_is_made_if_it_is_missing():
-    """And left alone if it is there."""
+    """And left alone if it is there; what it was made of is told from its metadata."""
+    body = {"priority": 7, "_meta": {"by": "me"}}
     server = Server((404, b""), (200, b"{}"))
-    assert await apply_template(server.ask, "a", b"{}")
-    assert server.asked == [("GET", "/_index_template/a", None), ("PUT", "/_index_template/a", b"{}")]
-    assert not await apply_template(Server((200, b"{}")).ask, "a", b"{}")
+    assert await apply_template(server.ask, "a", body) is Applied.MADE
+    [asked, (method, path, made)] = server.asked
+    assert (asked, method, path) == (("GET", "/_index_template/a", None), "PUT", "/_index_template/a")
+    assert made
+    sent = json.loads(made)
+    assert sent == {**body, "_meta": {"by": "me", "streamhouse": sent["_meta"]["streamhouse"]}}
+    assert await apply_template(Server((200, made)).ask, "a", body) is Applied.KEPT
+    assert await apply_template(Server((200, made)).ask, "a", {"priority": 8}) is Applied.DIFFERENT
+    assert await apply_template(Server((200, b"{}")).ask, "a", body) is Applied.DIFFERENT
+
+
+async def test_opensearch_makes_indexes_as_its_settings_say():
+    """It knows no word in a template for making them all the same."""
+    server = Server((404, b""), (400, b"unknown field [allow_auto_create]"), (200, b"{}"))
+    assert await apply_template(server.ask, "a", {"allow_auto_create": True, "priority": 1}) is Applied.MADE
+    bodies = [json.loads(body) for _, _, body in server.asked[1:] if body]
+    assert [sorted(body) for body in bodies] == [["_meta", "allow_auto_create", "priority"], ["_meta", "priority"]]
 
 
 @pytest.mark.parametrize("answers", [[(403, b"no")], [(404, b""), (400, b"no")]])
 async def test_a_template_that_is_refused(answers: list[tuple[int, bytes]]):
     """The words of Elasticsearch, and the remedy."""
     with pytest.raises(FatalError, match=r"index template a of .*: HTTP 40., no; .*right to manage index templates"):
-        await apply_template(Server(*answers).ask, "a", b"{}")
+        await apply_template(Server(*answers).ask, "a", {})
+
+
+@pytest.mark.parametrize("answers", [[(503, b"no master")], [(404, b""), (429, b"busy")]])
+async def test_a_cluster_that_is_not_ready_yet(answers: list[tuple[int, bytes]]):
+    """It is asked again."""
+    with pytest.raises(
+        RetriableError, match=r"index template a can't be made for now: HTTP (503|429), (no master|busy)"
+    ):
+        await apply_template(Server(*answers).ask, "a", {})

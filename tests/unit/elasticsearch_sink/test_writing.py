@@ -230,9 +230,34 @@ async def test_an_index_template_is_made_at_the_start(stub: Stub, connector: Con
     await connector.start(index_mapping='{"dynamic":"strict"}', index_name="logs-{topic}")
     [made] = [request for request in stub.requests if request.method == "PUT"]
     assert made.target == "/_index_template/streamhouse-test"
-    assert made.body == (
-        b'{"index_patterns": ["logs-*"], "priority": 200, "template": {"mappings": {"dynamic": "strict"}}}'
-    )
+    assert made.body.startswith(b'{"index_patterns": ["logs-*"], "priority": 200, ')
+    assert b'"template": {"mappings": {"dynamic": "strict"}}' in made.body
+
+
+@pytest.mark.parametrize("mapping", ['{"dynamic":"strict"}', '{"dynamic":"false"}'])
+async def test_an_index_template_of_other_options_is_told(
+    stub: Stub, connector: Connector, caplog: pytest.LogCaptureFixture, mapping: str
+):
+    """What is in it counts, not what the options say now; it is not touched."""
+    made: list[bytes] = []
+
+    def greet(request: Request) -> Reply:
+        if "_index_template" not in request.target:
+            return Reply(body=b'{"version":{"number":"8.19.0"}}')
+
+        if request.method == "PUT":
+            made.append(request.body)
+
+        return Reply(200 if made else 404, made[0] if made else b"{}")
+
+    stub.greeting = greet
+    await connector.start(index_mapping='{"dynamic":"strict"}')
+    await connector.start(index_mapping=mapping)
+    told = [
+        record.getMessage() for record in caplog.records if record.getMessage().startswith("index_template_differs")
+    ]
+    assert told == (["index_template_differs name=streamhouse-test"] if "false" in mapping else [])
+    assert len(made) == 1
 
 
 async def test_a_file_that_is_missing_is_a_problem_of_its_option(stub: Stub, connector: Connector):

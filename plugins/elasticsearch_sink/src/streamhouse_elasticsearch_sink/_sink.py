@@ -22,7 +22,7 @@ from streamhouse_elasticsearch_sink._answers import Conflicts
 from streamhouse_elasticsearch_sink._bulk import documents, fixed_name
 from streamhouse_elasticsearch_sink._config import ElasticsearchConfig
 from streamhouse_elasticsearch_sink._guarantees import guarantee_of
-from streamhouse_elasticsearch_sink._index_templates import apply_template, template_body, template_name
+from streamhouse_elasticsearch_sink._index_templates import Applied, apply_template, template_body, template_name
 from streamhouse_elasticsearch_sink._limit import Limit
 from streamhouse_elasticsearch_sink._sending import Rest, Sender
 from streamhouse_elasticsearch_sink._versions import OffsetVersion, agreed, known_topics
@@ -205,8 +205,15 @@ class ElasticsearchSink(Sink[ElasticsearchConfig]):
 
         name = template_name(self._context.connector)
 
-        if body and await apply_template(connection.ask, name, body):
+        if not body:
+            return
+
+        applied = await apply_template(connection.ask, name, body)
+
+        if applied is Applied.MADE:
             self._context.log.info("index_template_made name=%s", name)
+        elif applied is Applied.DIFFERENT:
+            self._context.log.warning("index_template_differs name=%s", name)
 
     def _decide(self, topics: Collection[str]) -> None:
         """Do without versions where offsets of several topics would be compared, unless they are asked for."""
