@@ -10,8 +10,8 @@ import attrs
 import pytest
 
 from services import Elasticsearch, Indices, SearchServer, Service
-from streamhouse_connect import SecretUrl
-from streamhouse_connect.testing import make_context
+from streamhouse_connect import Batch, SecretUrl, TopicPartition
+from streamhouse_connect.testing import make_batch, make_context
 from streamhouse_elasticsearch_sink import ElasticsearchConfig, ElasticsearchSink
 
 
@@ -35,9 +35,28 @@ class Index:
         properties = {field: {"type": kind} for field, kind in mapping.items()}
         self.server.request("PUT", f"/{self.name}", {"mappings": {"properties": properties}})
 
+    def family(self) -> set[str]:
+        """The names of all indexes with its name in theirs, hidden ones too."""
+        return {name for name in self.everybody() if self.name in name}
+
+    def everybody(self) -> set[str]:
+        """The names of all indexes of the server."""
+        answer: Any = self.server.request("GET", "/_cat/indices?format=json&expand_wildcards=all")
+        return {line["index"] for line in answer}
+
     def block(self, *, write: bool) -> None:
         """Forbid or allow to write."""
         self.server.request("PUT", f"/{self.name}/_settings", {"index.blocks.write": write})
+
+
+ORDERS = [TopicPartition("orders", 0)]
+NOON = 1_770_724_800_000
+"""2026-02-10T12:00:00Z."""
+
+
+def keyed(*records: tuple[str, bytes | None], **options: Any) -> Batch:
+    """Make a batch of keys and values."""
+    return make_batch([value for _, value in records], keys=[key.encode() for key, _ in records], **options)
 
 
 OpenSink = Callable[..., Awaitable[ElasticsearchSink]]
@@ -59,6 +78,7 @@ async def open_sink() -> AsyncIterator[OpenSink]:
         sleep: Callable[[float], Awaitable[object]] = no_sleep,
         counts: Counter[str] | None = None,
         connector: str = "test",
+        epoch: int = 0,
         **options: Any,
     ) -> ElasticsearchSink:
         config = ElasticsearchConfig(
@@ -70,7 +90,7 @@ async def open_sink() -> AsyncIterator[OpenSink]:
         )
         sink = ElasticsearchSink(config, sleep=sleep)
         opened.append(sink)
-        await sink.open(make_context(connector=connector, counts=counts))
+        await sink.open(make_context(connector=connector, counts=counts, epoch=epoch))
         return sink
 
     yield open_one

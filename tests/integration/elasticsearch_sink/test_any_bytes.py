@@ -5,14 +5,17 @@ from __future__ import annotations
 import json
 import random
 import time
+from hashlib import sha256
 from typing import Any
 
-from integration.elasticsearch_sink.conftest import Index, OpenSink
-from streamhouse_connect import RejectedBatch, RejectedRecords
+import pytest
+
+from integration.elasticsearch_sink.conftest import ORDERS, Index, OpenSink
+from streamhouse_connect import Batch, RejectedBatch, RejectedRecords
 from streamhouse_connect.testing import make_batch
 from streamhouse_elasticsearch_sink import ElasticsearchSink
 
-SECONDS = 15.0
+SECONDS = 10.0
 BATCH = 100
 
 PIECES = (
@@ -53,28 +56,24 @@ def value(dice: random.Random) -> bytes:
     return bytes(found)
 
 
-async def accepted(sink: ElasticsearchSink, values: list[bytes], first: int) -> list[int]:
+async def accepted(sink: ElasticsearchSink, batch: Batch) -> list[int]:
     """Write as the runtime does, and return the offsets of what was written."""
-    offsets = list(range(first, first + len(values)))
-
-    while offsets:
-        batch = make_batch([values[offset - first] for offset in offsets], offsets=offsets)
-
+    while len(batch):
         try:
             await sink.write(batch)
         except RejectedRecords as rejected:
-            offsets = [offset for at, offset in enumerate(offsets) if at not in rejected.reasons]
+            batch = batch.select([at for at in range(len(batch)) if at not in rejected.reasons])
 
             if rejected.others_durable:
-                return offsets
+                break
         except RejectedBatch:
-            halves = [values[: len(values) // 2], values[len(values) // 2 :]] if len(values) > 1 else []
-            starts = (first, first + len(values) // 2)
-            return [offset for at, half in enumerate(halves) for offset in await accepted(sink, half, starts[at])]
+            half = len(batch) // 2
+            halves = (batch[:half], batch[half:]) if half else ()
+            return [offset for part in halves for offset in await accepted(sink, part)]
         else:
-            return offsets
+            break
 
-    return []
+    return list(batch.offsets)
 
 
 async def test_any_bytes_read_back_equal_or_are_rejected_and_touch_nothing_else(index: Index, open_sink: OpenSink):
@@ -91,10 +90,81 @@ async def test_any_bytes_read_back_equal_or_are_rejected_and_touch_nothing_else(
 
     while time.monotonic() < until:
         values = [value(dice) for _ in range(BATCH)]
-        written = await accepted(sink, values, first)
+        written = await accepted(sink, make_batch(values, first_offset=first))
         expected |= {f"orders+0+{offset}": json.loads(values[offset - first]) for offset in written}
         first += BATCH
 
     found = index.documents()
     assert found == expected
     assert 100 < len(expected) < first
+
+
+def key(dice: random.Random) -> bytes:
+    """Return a few bytes, of which some are text, and some are met again."""
+    if dice.random() < 0.5:
+        return dice.choice(
+            (b"a", b"A", b" ", b"_all", b"../x", b"a,b", b"*", "\u2028".encode(), b"x" * 512, b"x" * 513, b"")
+        )
+
+    return b"".join(dice.choice((*PIECES, dice.randbytes(2))) for _ in range(dice.randrange(1, 4)))
+
+
+@pytest.mark.parametrize("options", [{}, {"version_source": "none"}, {"document_id_overflow": "hash"}])
+async def test_any_bytes_as_keys_are_the_ids_of_their_own_documents_or_rejected(
+    index: Index, open_sink: OpenSink, options: dict[str, Any]
+):
+    """The last one of a key counts, tombstones too; no key reaches another's document. The seed is printed."""
+    seed = random.randrange(1 << 32)
+    print(f"seed {seed}")
+    dice = random.Random(seed)
+    index.server.request("PUT", f"/{index.name}", {"mappings": {"dynamic": "false"}})
+    sink = await open_sink(index, document_id="{key}", delete_enabled=True, **options)
+    await sink.resume(ORDERS)
+    expected: dict[str, Any] = {}
+    until = time.monotonic() + SECONDS / 3
+    first = rejections = 0
+
+    while time.monotonic() < until:
+        keys = [key(dice) for _ in range(BATCH)]
+        values = [None if dice.random() < 0.2 else b'{"n":%d}' % (first + n) for n in range(BATCH)]
+        written = await accepted(sink, make_batch(values, keys=keys, first_offset=first))
+        rejections += BATCH - len(written)
+
+        for offset in written:
+            told, found = document_id(keys[offset - first]), values[offset - first]
+            expected.pop(told, None)
+
+            if found:
+                expected[told] = json.loads(found)
+
+        first += BATCH
+
+    assert index.documents() == expected
+    assert rejections
+    assert len(expected) > 20
+
+
+def document_id(found: bytes) -> str:
+    return found.decode() if len(found) <= 512 else sha256(found).hexdigest()
+
+
+async def test_any_bytes_of_updates_read_back_equal_or_are_rejected(index: Index, open_sink: OpenSink):
+    """Elasticsearch writes them anew; numbers have the digits that it keeps. The seed is printed."""
+    seed = random.randrange(1 << 32)
+    print(f"seed {seed}")
+    dice = random.Random(seed)
+    index.server.request("PUT", f"/{index.name}", {"mappings": {"dynamic": "false"}})
+    index.server.request("PUT", f"/{index.name}/_doc/canary", {"canary": True})
+    expected: dict[str, Any] = {"canary": {"canary": True}}
+    sink = await open_sink(index, write_method="update")
+    until = time.monotonic() + SECONDS
+    first = 0
+
+    while time.monotonic() < until:
+        values = [value(dice) for _ in range(BATCH // 4)]
+        written = await accepted(sink, make_batch(values, first_offset=first))
+        expected |= {f"orders+0+{offset}": json.loads(values[offset - first]) for offset in written}
+        first += len(values)
+
+    assert index.documents() == expected
+    assert 50 < len(expected) < first

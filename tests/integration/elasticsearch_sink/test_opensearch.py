@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 
@@ -51,6 +52,18 @@ async def test_a_blocked_index_takes_the_documents_when_the_block_is_lifted(
     sink = await open_sink(opensearch_index, sleep=lift)
     await sink.write(make_batch([b"{}"] * 5))
     assert len(opensearch_index.documents()) == 5
+
+
+async def test_settings_and_mapping_apply_whenever_the_index_is_made(opensearch_index: Index, open_sink: OpenSink):
+    """By an index template without what OpenSearch does not know."""
+    name = opensearch_index.name
+    sink = await open_sink(opensearch_index, connector=name, index_mapping='{"properties":{"n":{"type":"keyword"}}}')
+
+    for offset in range(2):
+        await sink.write(make_batch([b'{"n":1}'], first_offset=offset))
+        found: Any = opensearch_index.server.request("GET", f"/{name}")
+        assert found[name]["mappings"]["properties"]["n"] == {"type": "keyword"}
+        opensearch_index.server.request("DELETE", f"/{name}")
 
 
 async def test_an_id_that_is_too_long_is_found_by_halving(opensearch_index: Index, open_sink: OpenSink):
