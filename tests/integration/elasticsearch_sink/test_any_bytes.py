@@ -162,6 +162,7 @@ async def test_any_bytes_of_updates_read_back_equal_or_are_rejected(index: Index
 
     while time.monotonic() < until:
         values = [value(dice) for _ in range(BATCH // 4)]
+        values.append(b'{"a":%b}' % dice.choice((b"1e400", b"-1E+309", b"0.1e1", b"1" * 400)))
         written = await accepted(sink, make_batch(values, first_offset=first))
         expected |= {f"orders+0+{offset}": json.loads(values[offset - first]) for offset in written}
         first += len(values)
