@@ -213,6 +213,16 @@ async def test_topics_that_fall_on_one_name_are_told(connector: Connector, caplo
     ]
 
 
+async def test_topics_of_other_tasks_are_told(connector: Connector, caplog: pytest.LogCaptureFixture):
+    """By the task that comes last, which has none of them itself; topics of others alone are others' matter."""
+    for topic in ("A", "a", "b"):
+        await connector.start(topics={topic: 1}, index_name="x-{topic}")
+
+    assert [record.getMessage() for record in caplog.records if "share" in record.getMessage()] == [
+        "topics_share_index topics=A,a index.name=x-{topic}"
+    ]
+
+
 async def test_a_topic_without_an_index_fails_before_anything_is_read(connector: Connector):
     """The message names topic and index."""
     with pytest.raises(FatalError, match=r"makes '_x' of topic '_X'"):

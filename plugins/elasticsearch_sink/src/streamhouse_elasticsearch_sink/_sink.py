@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Final
 
 import attrs
 
@@ -18,6 +18,7 @@ from streamhouse_connect import (
     RetriableError,
     Sink,
 )
+from streamhouse_elasticsearch_sink._agreements import Agreement
 from streamhouse_elasticsearch_sink._answers import Conflicts
 from streamhouse_elasticsearch_sink._bulk import documents, fixed_name
 from streamhouse_elasticsearch_sink._config import ElasticsearchConfig
@@ -34,6 +35,9 @@ if TYPE_CHECKING:
     from streamhouse_elasticsearch_sink._connection import Connection
 
 __all__ = ["ElasticsearchSink"]
+
+_TOPICS: Final = Agreement("elasticsearch.topics", list[str])
+"""All topics that tasks of the connector have met."""
 
 
 class ElasticsearchSink(Sink[ElasticsearchConfig]):
@@ -119,7 +123,7 @@ class ElasticsearchSink(Sink[ElasticsearchConfig]):
             for tp in partitions:
                 fixed_name(self._recipe, tp)
 
-        self._warn_of_shared_indexes()
+        await self._warn_of_shared_indexes()
 
         if self._by_offset:
             claims = await agreed(self._context, self.config.acknowledged_partitions)
@@ -235,13 +239,15 @@ class ElasticsearchSink(Sink[ElasticsearchConfig]):
             f"index.name={self.config.index_name}; put {{topic}} into it, or choose version.source=timestamp, field:NAME or none"
         )
 
-    def _warn_of_shared_indexes(self) -> None:
+    async def _warn_of_shared_indexes(self) -> None:
         index = self._recipe.index
 
         if not (index.names_topics or self.config.document_id):
             return
 
-        shared = frozenset(index.shared(self._context.topic_ids))
+        ours = self._context.topic_ids
+        topics = await _TOPICS.change(self._context.state, lambda known: sorted({*known, *ours}))
+        shared = frozenset(pair for pair in index.shared(topics) if not ours.keys().isdisjoint(pair))
 
         for one, other in sorted(shared - self._shared):
             self._context.log.warning("topics_share_index topics=%s,%s index.name=%s", one, other, index.text)

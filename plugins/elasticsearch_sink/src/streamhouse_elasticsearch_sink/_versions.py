@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Final, Protocol
 import attrs
 import msgspec
 
-from streamhouse_connect import NO_TIMESTAMP, ConflictError, FatalError
+from streamhouse_connect import NO_TIMESTAMP, FatalError
+from streamhouse_elasticsearch_sink._agreements import Agreement
 from streamhouse_elasticsearch_sink._fields import JsonField
 
 if TYPE_CHECKING:
@@ -35,7 +36,6 @@ __all__ = [
 
 OFFSET_BITS: Final = 48
 _MAX: Final = (1 << 63) - 1
-_KEY: Final = "elasticsearch.versions"
 
 
 class Version(Protocol):
@@ -54,6 +54,9 @@ class Claim(msgspec.Struct, frozen=True):
     topic_id: str
     partitions: int
     generation: int = 0
+
+
+_CLAIMS: Final = Agreement("elasticsearch.versions", dict[str, Claim])
 
 
 @attrs.frozen
@@ -146,7 +149,7 @@ def next_claim(topic: str, known: Claim | None, now: Claim, acknowledged: int | 
 
 async def known_topics(context: SinkContext) -> Mapping[str, Claim]:
     """Return what documents of the connector were versioned by so far."""
-    return (await _load(context))[0]
+    return await _CLAIMS.read(context.state)
 
 
 async def agreed(context: SinkContext, acknowledged: Mapping[str, int]) -> Mapping[str, Claim]:
@@ -154,29 +157,14 @@ async def agreed(context: SinkContext, acknowledged: Mapping[str, int]) -> Mappi
 
     :raises FatalError: see `next_claim`.
     """
-    while True:
-        known, version = await _load(context)
+
+    def added(known: dict[str, Claim]) -> dict[str, Claim]:
         claims = dict(known)
 
         for topic, topic_id in context.topic_ids.items():
             now = Claim(topic_id, context.topic_partitions.get(topic, 0))
             claims[topic] = next_claim(topic, known.get(topic), now, acknowledged.get(topic))
 
-        if claims == known:
-            return claims
-
-        try:
-            await context.state.put(_KEY, msgspec.json.encode(claims), expected=version)
-        except ConflictError:  # another task was first
-            continue
-
         return claims
 
-
-async def _load(context: SinkContext) -> tuple[dict[str, Claim], int | None]:
-    found = await context.state.get(_KEY)
-
-    if found is None:
-        return {}, None
-
-    return msgspec.json.decode(found[0], type=dict[str, Claim]), found[1]
+    return await _CLAIMS.change(context.state, added)
