@@ -10,7 +10,7 @@ from typing import Any
 import attrs
 import pytest
 
-from integration.elasticsearch_sink.conftest import NOON, Index, OpenSink
+from integration.elasticsearch_sink.conftest import NOON, ORDERS, Index, OpenSink, keyed
 from streamhouse_connect import FatalError, RejectedRecords
 from streamhouse_connect.testing import make_batch
 
@@ -83,6 +83,32 @@ async def test_an_alias_has_to_be_one_if_it_is_required(index: Index, open_sink:
     await sink.write(make_batch([b"{}"]))
     assert index.documents() == {"orders+0+0": {}}
     assert index.family() == {backing}
+
+
+async def test_an_alias_that_moves_leaves_what_was_written(index: Index, open_sink: OpenSink):
+    """Where it stood, out of the reach of updates and deletions: so the documentation says."""
+    first, second = (attrs.evolve(index, name=f"{index.name}-{number}") for number in (1, 2))
+    index.server.request("PUT", f"/{first.name}", {"aliases": {index.name: {"is_write_index": True}}})
+    sink = await open_sink(index, document_id="{key}", delete_enabled=True, require_alias=True)
+    await sink.resume(ORDERS)
+    await sink.write(keyed(("a", b'{"n":1}'), ("b", b'{"n":1}')))
+    index.server.request("PUT", f"/{second.name}")
+    moved = [
+        {"add": {"index": first.name, "alias": index.name, "is_write_index": False}},
+        {"add": {"index": second.name, "alias": index.name, "is_write_index": True}},
+    ]
+    index.server.request("POST", "/_aliases", {"actions": moved})
+    await sink.write(keyed(("a", b'{"n":2}'), ("b", None), first_offset=2))
+    assert first.documents() == {"a": {"n": 1}, "b": {"n": 1}}
+    assert second.documents() == {"a": {"n": 2}}
+
+
+async def test_two_templates_for_one_index_are_refused(index: Index, open_sink: OpenSink):
+    """In Elasticsearch's words, which name the other one."""
+    await open_sink(index, connector=f"{index.name}-one", index_mapping="{}")
+
+    with pytest.raises(FatalError, match=rf"streamhouse-{index.name}-one.*priority"):
+        await open_sink(index, connector=f"{index.name}-two", index_mapping="{}")
 
 
 async def test_a_data_stream_that_the_options_do_not_know(index: Index, open_sink: OpenSink):
