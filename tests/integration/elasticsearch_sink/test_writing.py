@@ -48,6 +48,14 @@ async def test_refresh(index: Index, open_sink: OpenSink):
     assert found["hits"]["total"]["value"] == 1
 
 
+async def test_updates_go_past_pipelines(index: Index, open_sink: OpenSink):
+    """Also past one that is missing, without a word; so the options refuse the two together."""
+    sink = await open_sink(index, write_method="update", pipeline="nowhere")
+    await sink.write(make_batch([b"{}"]))
+    assert list(index.documents()) == ["orders+0+0"]
+    assert [problem.field for problem in sink.config.problems()] == ["pipeline"]
+
+
 async def test_a_missing_pipeline_stops_the_connector(index: Index, open_sink: OpenSink):
     """No document is to blame."""
     sink = await open_sink(index, pipeline="nowhere")

@@ -77,6 +77,7 @@ def test_fields_that_cannot_be_ids(document_id: str):
         ("delete.enabled", {"delete_enabled": True, "document_id": "{key}", "routing": "{offset}"}),
         ("delete.enabled", {"delete_enabled": True, "document_id": "{key}", "index_name": "x-{timestamp:%Y}"}),
         ("index.settings", {"index_mapping": "{}", "index_name": "{topic}-x", "index_any": True}),
+        ("pipeline", {"pipeline": "enrich", "write_method": "update"}),
         ("value.wrap", {"value_wrap": "a..b"}),
         ("value.wrap", {"value_wrap": "__connect", "metadata_fields": ("offset",)}),
     ],

@@ -79,6 +79,9 @@ def _contradictions(options: WritingOptions) -> Iterator[Problem]:
             _VERSION, "is offset, and offsets can be compared only of records with one key: set document.id={key}"
         )
 
+    if options.pipeline and options.method == "update":
+        yield Problem("pipeline", "is not possible with write.method=update, which Elasticsearch does without it")
+
     if options.metadata_fields and options.value_wrap == METADATA_FIELD:
         yield Problem("value.wrap", f"is {METADATA_FIELD}, which metadata.fields adds; choose another name")
 
