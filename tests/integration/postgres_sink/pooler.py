@@ -40,12 +40,13 @@ class Pooler:
         place = urlsplit(url)
         self._place = (place.hostname, place.port)
         self._startup = _startup(user=place.username or "", database=place.path[1:])
-        self._size = size
+        self.size = size
         self._idle: asyncio.Queue[_Server] = asyncio.Queue()
         self._servers: list[_Server] = []
         self._clients: dict[asyncio.StreamWriter, asyncio.Task[None]] = {}
         self._listener: asyncio.Server
-        self.transactions = 0
+        self.answers = 0
+        """How often the server was through with what it had been asked."""
 
     @property
     def url(self) -> str:
@@ -54,7 +55,7 @@ class Pooler:
         return self._url.replace(f":{self._place[1]}/", f":{port}/")
 
     async def start(self) -> None:
-        for _ in range(self._size):
+        for _ in range(self.size):
             reader, writer = await asyncio.open_connection(*self._place)
             writer.write(self._startup)
             greeting = b""
@@ -95,7 +96,7 @@ class Pooler:
                     break
 
                 async with self._borrowed() as server:
-                    await _transaction(first, reader, writer, server)
+                    self.answers += await _transaction(first, reader, writer, server)
 
         writer.transport.abort()
         del self._clients[writer]
@@ -103,7 +104,6 @@ class Pooler:
     @contextlib.asynccontextmanager
     async def _borrowed(self) -> AsyncIterator[_Server]:
         """Lend the connection that has not been used for the longest time; one left in a transaction is lost."""
-        self.transactions += 1
         server = await self._idle.get()
 
         try:
@@ -117,9 +117,10 @@ class Pooler:
 
 async def _transaction(
     first: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, server: _Server
-) -> None:
-    """Pass on what both say, until the server is ready, in no transaction, and owes no answer."""
+) -> int:
+    """Pass on what both say, until the server is ready, in no transaction, and owes no answer; return how many it gave."""
     owed = 0
+    answers = 0
 
     async def up() -> None:
         nonlocal owed
@@ -148,9 +149,10 @@ async def _transaction(
 
             if message[:1] == _READY:
                 owed -= 1
+                answers += 1
 
                 if not owed and message[-1:] == b"I":
-                    return
+                    return answers
     finally:
         sending.cancel()
         await asyncio.gather(sending, return_exceptions=True)

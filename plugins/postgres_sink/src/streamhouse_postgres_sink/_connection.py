@@ -26,16 +26,34 @@ if TYPE_CHECKING:
 
 __all__ = ["Connection", "connect"]
 
-# Times without a zone are read as UTC, whatever the server's default; what is committed is on disk, whatever the user's
-# default.
-_SETTINGS: Final = """
-SELECT set_config('TimeZone', 'UTC', %(is_local)s),
-       set_config('statement_timeout', %(timeout)s, %(is_local)s),
-       set_config('lock_timeout', %(timeout)s, %(is_local)s),
-       set_config('idle_in_transaction_session_timeout', %(timeout)s, %(is_local)s),
-       set_config('synchronous_commit', CASE current_setting('synchronous_commit')
-                                        WHEN 'off' THEN 'on' ELSE current_setting('synchronous_commit') END, %(is_local)s)
+_SETTINGS: Final = {
+    # What text means. An administrator's preference for one role, or one database, must not be what decides it.
+    "TimeZone": "UTC",
+    "timezone_abbreviations": "Default",
+    "DateStyle": "ISO, MDY",
+    "IntervalStyle": "postgres",
+    "array_nulls": "on",
+    "xmloption": "content",
+    "client_encoding": "UTF8",
+    # How long a transaction may take, or a session that has nothing to do: `write.timeout_ms` and the runtime see to that.
+    "transaction_timeout": "0",
+    "idle_session_timeout": "0",
+}
+"""What every transaction relies on, whatever the server, the database or the role prefers, or somebody before us has set."""
+
+_TIMEOUTS: Final = ("statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout")
+
+# Not every server has each of them. What is committed is on disk.
+_SET: Final = """
+SELECT set_config(name, value, {is_local})
+FROM (VALUES {values}) AS wanted (name, value)
+WHERE current_setting(name, true) IS NOT NULL
+UNION ALL SELECT set_config(name, CASE setting WHEN 'off' THEN 'on' ELSE setting END, {is_local})
+FROM (SELECT 'synchronous_commit', current_setting('synchronous_commit')) AS now (name, setting)
 """
+
+# A statement sees what was committed before it, such as what another worker has done to a table.
+_BEGIN: Final = b"BEGIN ISOLATION LEVEL READ COMMITTED"
 
 # The transaction of a connection that was dropped ends within seconds, and its locks with it.
 _NOTICE_LOSS: Final = "SET client_connection_check_interval = '5s'"
@@ -63,25 +81,28 @@ class Connection(psycopg.AsyncConnection[tuple[Any, ...]]):
             self.prepare_threshold = None
             return
 
-        await self._set(is_local=False)
+        await self.execute(self._set(is_local=False))
 
         with contextlib.suppress(psycopg.errors.InvalidParameterValue):  # not every platform can
             await self.execute(_NOTICE_LOSS)
 
-    async def begin(self) -> None:
-        """Begin a transaction; in a pipeline this takes no time of its own."""
-        await self.execute("BEGIN")
+    @property
+    def opening(self) -> bytes:
+        """What begins a transaction, as one text for one round trip; not for a pipeline."""
+        return b"; ".join(self._opening)
 
-        if self.is_pooled:
-            await self._set(is_local=True)
+    async def begin(self) -> None:
+        """Begin a transaction in a pipeline, where this takes no time of its own."""
+        for statement in self._opening:
+            await self.execute(statement)
 
     @contextlib.asynccontextmanager
     async def transact(self, begun: Awaitable[None] | None = None) -> AsyncIterator[None]:
-        """Commit what is done in a transaction, or roll back; `begun` begins it in place of `begin`, and does more."""
+        """Commit what is done in a transaction, or roll back; `begun` begins it, and does more."""
         self.has_sent.clear()
 
         try:
-            await (self.begin() if begun is None else begun)
+            await (self.execute(self.opening) if begun is None else begun)
             yield
             await self.execute("COMMIT")
         except BaseException:
@@ -92,8 +113,14 @@ class Connection(psycopg.AsyncConnection[tuple[Any, ...]]):
         finally:
             self.has_sent.set()
 
-    async def _set(self, *, is_local: bool) -> None:
-        await self.execute(_SETTINGS, {"timeout": str(self.timeout_ms), "is_local": is_local})
+    @property
+    def _opening(self) -> list[bytes]:
+        return [_BEGIN, self._set(is_local=True)] if self.is_pooled else [_BEGIN]
+
+    def _set(self, *, is_local: bool) -> bytes:
+        settings = {**_SETTINGS, **dict.fromkeys(_TIMEOUTS, str(self.timeout_ms))}
+        values = ", ".join(f"('{name}', '{value}')" for name, value in settings.items())
+        return _SET.format(is_local=is_local, values=values).encode()
 
 
 async def connect(config: PostgresConfig, *, connector: str) -> Connection:

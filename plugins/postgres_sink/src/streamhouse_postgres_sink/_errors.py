@@ -66,6 +66,7 @@ _CODES: Final = {
     "42P10": Meaning.STALE,  # no unique index for ON CONFLICT
 }
 _REMEDIES: Final = {
+    "25006": "tried again until it is not: a standby has to be promoted, or default_transaction_read_only has to be off",
     "28": "correct user and password in connection.url",
     "3D000": "correct the database in connection.url",
     "3F000": "create the schema, or correct table.name",
@@ -158,14 +159,10 @@ def reason(error: psycopg.Error, cause: Culprit, *, with_values: bool = False) -
 
 def translate(error: psycopg.Error, *, place: str) -> DeliveryError:
     """Return what the runtime is told of an error that is about no record."""
-    said = f"PostgreSQL at {place}: {_name(error)}{_message(error)}"
-
-    if meaning(error) is Meaning.LATER:
-        return RetriableError(said)
-
     state = error.sqlstate or ""
     remedy = _REMEDIES.get(state) or _REMEDIES.get(state[:2])
-    return FatalError(f"{said}; {remedy}" if remedy else said)
+    said = f"PostgreSQL at {place}: {_name(error)}{_message(error)}{f'; {remedy}' if remedy else ''}"
+    return RetriableError(said) if meaning(error) is Meaning.LATER else FatalError(said)
 
 
 def cannot_connect(error: psycopg.Error, *, place: str) -> DeliveryError:

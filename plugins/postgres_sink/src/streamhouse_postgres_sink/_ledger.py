@@ -141,16 +141,11 @@ class Ledger:
 
         All of it is one text, which psycopg sends with less work than it has with parameters and a pipeline.
         """
-        values = map(self._values, moves)
-
         if not (self._connection.is_pooled or self._has_prepared):
             await self._prepare_moves()
 
-        if self._connection.is_pooled:  # has forgotten what was prepared
-            await self._connection.begin()
-            statements = [self._statements.move_one % each for each in values]
-        else:
-            statements = [b"BEGIN", *(MOVE_PREPARED % each for each in values)]
+        one = self._statements.move_one if self._connection.is_pooled else MOVE_PREPARED
+        statements = [self._connection.opening, *(one % self._values(move) for move in moves)]
 
         try:
             cursor = await self._connection.execute(b"; ".join(statements), prepare=False)
