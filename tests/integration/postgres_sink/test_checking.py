@@ -58,3 +58,47 @@ async def test_a_table_that_will_be_made_is_not_missed(sql: Sql):
     assert await found(sql.url, table_name="{topic}") == {}
     sql.run("CREATE VIEW orders AS SELECT 1 AS id")
     assert list(await found(sql.url, auto_evolve="add", unknown_fields="evolve")) == ["auto.evolve"]
+
+
+async def test_that_no_table_of_offsets_can_be_made_is_said_beforehand(sql: Sql, user: str):
+    """With what is to be run; once it is, nothing is wrong. Nothing is made by looking."""
+    sql.run("CREATE TABLE orders (id int PRIMARY KEY); GRANT ALL ON orders TO stranger")
+    problems = await found(user)
+    assert list(problems) == ["offsets.storage"]
+    create, _, grant = problems["offsets.storage"].partition("; run ")[2].partition(", or set ")[0].partition("; ")
+    assert await found(user, offsets_storage="broker") == {}
+    assert sql.run("SELECT to_regclass('streamhouse_offsets')") == [(None,)]
+
+    sql.run(create)
+    assert grant in (await found(user))["offsets.storage"]
+    sql.run(grant)
+    assert await found(user) == {}
+
+
+async def test_a_table_of_that_name_that_is_another_is_said_beforehand(sql: Sql):
+    """For a single table, and for those of topics."""
+    sql.run("CREATE TABLE orders (id int PRIMARY KEY); CREATE TABLE streamhouse_offsets (uid text)")
+    assert "rename it" in (await found(sql.url))["offsets.storage"]
+    assert "rename it" in (await found(sql.url, table_name="{topic}"))["offsets.storage"]
+
+
+async def test_a_schema_in_which_nothing_can_be_made_is_said_beforehand(sql: Sql, user: str):
+    """It may be missing, or somebody else's, or invisible."""
+    assert "schema nope" in (await found(sql.url, table_name="nope.orders", auto_create=True))["table.name"]
+    assert "schema nope" in (await found(sql.url, table_name="nope.{topic}"))["table.name"]
+    sql.run("CREATE SCHEMA sales; GRANT USAGE ON SCHEMA sales TO stranger")
+
+    for name in ("sales.orders", "sales.{topic}"):
+        problems = await found(user, table_name=name, auto_create=True)
+        assert 'GRANT CREATE ON SCHEMA "sales"' in problems["auto.create"]
+        assert 'CREATE TABLE IF NOT EXISTS "sales"."streamhouse_offsets"' in problems["offsets.storage"]
+
+    sql.run("REVOKE USAGE ON SCHEMA sales FROM stranger")
+    assert "42501" in (await found(user, table_name="sales.orders"))["connection.url"]
+
+
+async def test_a_database_that_is_read_only_is_said_beforehand(sql: Sql):
+    """By whatever made it so."""
+    sql.run("CREATE TABLE orders (id int PRIMARY KEY)")
+    sql.run("ALTER DATABASE postgres_sink SET default_transaction_read_only = on")
+    assert "can't be written to" in (await found(sql.url))["connection.url"]

@@ -13,6 +13,12 @@ from streamhouse_postgres_sink._types import Column, Kind
 HOSTILE = 'x"; DROP TABLE t; -- %s %(a)s'
 NAMES = ["uid", "topic_id", "partition", "epoch", "next_offset", "generation", "connector", "topic", "updated_at"]
 
+TYPES = {
+    "partition": "integer",
+    **dict.fromkeys(("epoch", "next_offset", "generation"), "bigint"),
+    "updated_at": "timestamp with time zone",
+}
+
 
 def table(*columns: str, kind: str = "table", key: tuple[str, ...] = ("uid", "topic_id", "partition")) -> Table:
     return Table(
@@ -21,7 +27,7 @@ def table(*columns: str, kind: str = "table", key: tuple[str, ...] = ("uid", "to
         columns=tuple(
             Column(
                 name=name,
-                type="text",
+                type=TYPES.get(name, "text"),
                 kind=Kind.of("text"),
                 is_array=False,
                 delimiter=",",
@@ -93,9 +99,21 @@ def test_the_table_is_known_by_its_columns_and_its_key():
     [
         (table(*NAMES[2:]), "has no column uid, topic_id"),
         (attrs.evolve(table(*NAMES), kind="view"), "is no ordinary table"),
+        (attrs.evolve(table(*NAMES), is_logged=False), "is unlogged and empty after a crash"),
+        (
+            attrs.evolve(table(*NAMES, "mine"), not_null=frozenset({"mine"})),
+            "has a column mine that is NOT NULL and has no default",
+        ),
         (table(*NAMES, key=("uid",)), "has no unique index on exactly uid, topic_id, partition"),
     ],
 )
 def test_another_table_of_that_name_is_not_the_one(found: Table, why: str):
     """And it is said why."""
     assert lacks(found) == why
+
+
+def test_a_number_that_is_too_small_for_offsets_is_refused():
+    """Before there is one that does not fit."""
+    columns = [attrs.evolve(c, type="integer") if c.name == "next_offset" else c for c in table(*NAMES).columns]
+    found = lacks(attrs.evolve(table(*NAMES), columns=tuple(columns)))
+    assert found == "has a column next_offset of type integer, not bigint"

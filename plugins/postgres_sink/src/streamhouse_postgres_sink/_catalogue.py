@@ -22,14 +22,14 @@ if TYPE_CHECKING:
 
     from streamhouse_postgres_sink._modes import Mode
 
-__all__ = ["Needs", "Table", "absence", "check", "find_table", "problems_with"]
+__all__ = ["Needs", "Schema", "Table", "absence", "check", "find_schema", "find_table", "problems_with", "weakness"]
 
 # Without a schema the search path decides, but no stage of ours is found, as to_regclass would.
 # The casts to text take the catalogue's internal types name and "char" to str on every server.
 _TABLE: Final = """
 SELECT c.oid, n.nspname::text, c.relname::text, c.relkind::text, row_security_active(c.oid),
        ARRAY(SELECT p FROM unnest(ARRAY['INSERT', 'UPDATE', 'SELECT']) p WHERE NOT has_any_column_privilege(c.oid, p)),
-       has_database_privilege(current_database(), 'TEMP'), has_table_privilege(c.oid, 'DELETE')
+       has_database_privilege(current_database(), 'TEMP'), has_table_privilege(c.oid, 'DELETE'), c.relpersistence <> 'u'
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE c.oid = CASE WHEN %(qualified)s::text IS NOT NULL THEN to_regclass(%(qualified)s) ELSE (
   SELECT r.oid FROM pg_class r JOIN pg_namespace s ON s.oid = r.relnamespace
@@ -74,6 +74,10 @@ FROM pg_index i
 WHERE i.indrelid = %s AND i.indisunique AND i.indisvalid AND i.indimmediate AND i.indpred IS NULL AND i.indexprs IS NULL
 """
 
+_SCHEMA: Final = """
+SELECT n.nspname::text, has_schema_privilege(n.oid, 'CREATE') FROM pg_namespace n WHERE n.nspname = coalesce(%s, current_schema())
+"""
+
 _KINDS: Final = {"r": "table", "p": "partitioned table", "f": "foreign table", "v": "view"}
 _TYPES_OF: Final = {
     Kind.JSONB: ("jsonb", {Kind.JSONB, Kind.JSON}),
@@ -111,6 +115,8 @@ class Table:
     can_stage: bool
     """The user may create temporary tables."""
     can_delete: bool
+    is_logged: bool = True
+    """It is as it was after a crash; else it is empty then."""
     not_null: frozenset[str] = frozenset()
     """The columns that are NOT NULL."""
     never_null: frozenset[str] = frozenset()
@@ -122,6 +128,21 @@ class Table:
         return self.kind != "view" and not self.has_row_security
 
 
+@attrs.frozen
+class Schema:
+    """A schema that exists."""
+
+    name: str
+    can_create: bool
+    """The user may make tables in it."""
+
+
+async def find_schema(connection: AsyncConnection, name: str | None) -> Schema | None:
+    """Read what the catalogue says of a schema; without a name, of the one in which tables without a schema are made."""
+    row = await (await connection.execute(_SCHEMA, [name])).fetchone()
+    return None if row is None else Schema(*row)
+
+
 async def find_table(connection: AsyncConnection, name: TableName) -> Table | None:
     """Read what the catalogue says of a table, whether it can be written to or not."""
     wanted = {"name": name.name, "qualified": name.schema and str(name)}
@@ -130,7 +151,7 @@ async def find_table(connection: AsyncConnection, name: TableName) -> Table | No
     if row is None:
         return None
 
-    oid, schema, relation, kind, secured, lacking, can_stage, can_delete = row
+    oid, schema, relation, kind, secured, lacking, can_stage, can_delete, is_logged = row
     columns = await (await connection.execute(_COLUMNS, [oid])).fetchall()
     unique = await (await connection.execute(_UNIQUE, [oid])).fetchall()
     not_null = await (await connection.execute(_NOT_NULL, [oid])).fetchall()
@@ -154,6 +175,7 @@ async def find_table(connection: AsyncConnection, name: TableName) -> Table | No
         has_row_security=secured,
         can_stage=can_stage,
         can_delete=can_delete,
+        is_logged=is_logged,
         not_null=frozenset(name for name, _ in not_null),
         never_null=frozenset(name for name, is_fixed in not_null if is_fixed),
     )
@@ -162,6 +184,17 @@ async def find_table(connection: AsyncConnection, name: TableName) -> Table | No
 def absence(name: TableName) -> str:
     """Say that there is no such table."""
     return f"table {name} does not exist; create it, or correct table.name, or set auto.create=true"
+
+
+def weakness(table: Table, *, keeps_offsets: bool) -> str | None:
+    """Say why less is promised of rows in this table than of others."""
+    if table.kind == "foreign table" and keeps_offsets:
+        return f"{table.name} is a foreign table, whose rows are not committed together with offsets"
+
+    if not table.is_logged:
+        return f"{table.name} is an unlogged table, which PostgreSQL empties after a crash"
+
+    return None
 
 
 def check(table: Table, *, mode: Mode, needs: Needs) -> None:

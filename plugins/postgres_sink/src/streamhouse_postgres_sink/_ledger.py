@@ -59,13 +59,11 @@ class Ledger:
             await self._create()
             found = await find_table(self._connection, name)
 
-        if why := lacks(found) if found else "is a type":
-            raise FatalError(
-                f"{name} {why}, so that no offsets can be kept in it; rename it: the table will be made anew"
-            )
+        if found is None:
+            raise FatalError(f"{name} is a type, so that no table of offsets can be made; rename it")
 
-        if found and found.lacking:
-            raise FatalError(f"the user lacks privileges on the table of offsets; run {self._grant}, {_OTHERWISE}")
+        if why := self._statements.unfit(found, self._connection.info.user):
+            raise FatalError(why)
 
     async def claim(self, partitions: Collection[TopicPartition]) -> Mapping[TopicPartition, Row]:
         """Make partitions ours: whoever had them can't move their rows any more.
@@ -124,10 +122,7 @@ class Ledger:
         except (errors.DuplicateTable, errors.DuplicateObject, errors.UniqueViolation):
             return  # somebody else was faster, which IF NOT EXISTS does not always see
         except errors.InsufficientPrivilege:
-            raise FatalError(
-                f"the user may not make the table in which offsets are kept; run "
-                f"{self._statements.create.as_string(None)}; {self._grant}, {_OTHERWISE}"
-            ) from None
+            raise FatalError(self._statements.not_made(self._connection.info.user)) from None
 
     async def _prepare_moves(self) -> None:
         with contextlib.suppress(errors.InvalidSqlStatementName):
@@ -226,13 +221,6 @@ class Ledger:
             "partitions": [tp.partition for tp in partitions],
             "topics": [tp.topic for tp in partitions],
         }
-
-    @property
-    def _grant(self) -> str:
-        return self._statements.grant(self._connection.info.user).as_string(None)
-
-
-_OTHERWISE: Final = "or set offsets.storage=broker, which promises less"
 
 
 def _rows(found: Iterable[tuple[Any, ...]]) -> dict[Key, Row]:

@@ -34,6 +34,14 @@ _COLUMNS: Final = {
     "updated_at": "timestamptz NOT NULL DEFAULT now()",
 }
 
+_TYPES: Final = {
+    "text": "text",
+    "integer": "integer",
+    "bigint": "bigint",
+    "timestamptz": "timestamp with time zone",
+}
+"""The types of these columns, as the catalogue calls them."""
+
 # Half of each page stays free, so that a new version of a row finds room beside the old one and no index has to change.
 _CREATE: Final = "CREATE TABLE IF NOT EXISTS {} ({}, PRIMARY KEY ({})) WITH (fillfactor = 50)"
 _GRANT: Final = "GRANT SELECT, INSERT, UPDATE ON {} TO {}"
@@ -87,6 +95,8 @@ UPDATE {} SET next_offset = NULL, generation = generation + 1, updated_at = now(
 WHERE uid = %(uid)s AND next_offset IS NOT NULL
 """
 
+_OTHERWISE: Final = "or set offsets.storage=broker, which promises less"
+
 # Who has locked a row has left the number of his transaction in it. That he is another task of ours is shown by his name.
 _END_HOLDERS: Final = """
 SELECT h.pid FROM (
@@ -129,6 +139,22 @@ class OffsetStatements:
         """Allow a user what the others need."""
         return sql.SQL(_GRANT).format(self.table.identifier, sql.Identifier(user))
 
+    def not_made(self, user: str) -> str:
+        """Say what is to be run if the user may not make the table."""
+        made, granted = self.create.as_string(None), self.grant(user).as_string(None)
+        return f"the user may not make the table in which offsets are kept; run {made}; {granted}, {_OTHERWISE}"
+
+    def unfit(self, table: Table, user: str) -> str | None:
+        """Say why the user can't keep offsets in what has the table's name, and what helps; None if he can."""
+        if why := lacks(table):
+            return f"{self.table} {why}, so that no offsets can be kept in it; rename it: the table will be made anew"
+
+        if table.lacking:
+            granted = self.grant(user).as_string(None)
+            return f"the user lacks privileges on the table of offsets; run {granted}, {_OTHERWISE}"
+
+        return None
+
     def _about(self, statement: LiteralString, *values: sql.SQL) -> sql.Composed:
         """Put the table in; where there are parameters, a % of its schema's name must not begin one."""
         schema = None if self.table.schema is None else self.table.schema.replace("%", "%%")
@@ -137,13 +163,21 @@ class OffsetStatements:
 
 def lacks(table: Table) -> str | None:
     """Return why a table of that name is not the one; None if it is."""
-    absent = _COLUMNS.keys() - {column.name for column in table.columns}
+    types = {column.name: column.type for column in table.columns}
 
-    if table.kind != "table":
-        return "is no ordinary table"
+    if table.kind != "table" or not table.is_logged:
+        return "is no ordinary table" if table.is_logged else "is unlogged and empty after a crash"
 
-    if absent:
-        return f"has no column {', '.join(name for name in _COLUMNS if name in absent)}"
+    if absent := [name for name in _COLUMNS if name not in types]:
+        return f"has no column {', '.join(absent)}"
+
+    for name, definition in _COLUMNS.items():
+        if types[name] != (wanted := _TYPES[definition.partition(" ")[0]]):
+            return f"has a column {name} of type {types[name]}, not {wanted}"
+
+    for column in table.columns:
+        if column.name in table.not_null - _COLUMNS.keys() and column.is_writable and not column.has_default:
+            return f"has a column {column.name} that is NOT NULL and has no default"
 
     if frozenset(_KEY) not in table.unique:
         return f"has no unique index on exactly {', '.join(_KEY)}"

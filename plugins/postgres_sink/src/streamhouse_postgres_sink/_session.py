@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 import psycopg
 
 from streamhouse_connect import RejectedBatch, RejectedRecords
+from streamhouse_postgres_sink._catalogue import find_schema
 from streamhouse_postgres_sink._connection import connect
 from streamhouse_postgres_sink._errors import Meaning, culprit, meaning, reason, translate
 from streamhouse_postgres_sink._ledger import Ledger
@@ -178,15 +179,16 @@ class Session:
         if tables.is_single and self._targets.tables:
             return self._targets.tables[0].name.schema
 
-        if tables.name.schema is not None:
-            return tables.name.schema
-
-        ((schema,),) = await (await self._connection.execute("SELECT current_schema()::text")).fetchall()
-        return None if schema is None else str(schema)
+        found = await find_schema(self._connection, tables.name.schema)
+        return found.name if found else tables.name.schema
 
     def _transaction(self, moves: Sequence[Move]) -> AbstractAsyncContextManager[None]:
         """Commit with the moves made, or roll back."""
-        return self._connection.transact(self._ledger.begin(moves) if moves else None)
+        return self._connection.transact(self._begin(moves) if moves else None)
+
+    async def _begin(self, moves: Sequence[Move]) -> None:
+        with self._translated():  # what is refused here is no record
+            await self._ledger.begin(moves)
 
     @contextlib.contextmanager
     def _translated(self, *, works: Sequence[Work] = ()) -> Iterator[None]:

@@ -19,6 +19,7 @@ from streamhouse_connect import (
     Sink,
     Superseded,
 )
+from streamhouse_postgres_sink._catalogue import weakness
 from streamhouse_postgres_sink._checking import problems_found
 from streamhouse_postgres_sink._config import PostgresConfig
 from streamhouse_postgres_sink._offsets import Moved, Offsets
@@ -86,10 +87,9 @@ class PostgresSink(Sink[PostgresConfig]):
 
         if not self.config.keeps_offsets:
             await self._in_time(session.abandon_offsets())
-        elif foreign := [str(table.name) for table in session.tables if table.kind == "foreign table"]:
-            self.weakened = (
-                f"{', '.join(foreign)} is a foreign table, whose rows are not committed together with offsets"
-            )
+
+        weak = [weakness(table, keeps_offsets=self.config.keeps_offsets) for table in session.tables]
+        self.weakened = "; ".join(filter(None, weak)) or None
 
     async def resume(self, partitions: Collection[TopicPartition]) -> Mapping[TopicPartition, int]:
         if not self.config.keeps_offsets or not partitions:
