@@ -170,7 +170,7 @@ async def test_a_connection_that_is_ended_in_copy_or_at_commit_holds_every_recor
         producing = asyncio.create_task(produce())
 
         for _ in range(rounds()):
-            for statement in rng.sample(["COPY %", "COMMIT"], 2):
+            for statement in rng.sample(["COPY %", "%COMMIT"], 2):
                 await asyncio.to_thread(terminate, dawdling, statement)
                 await asyncio.sleep(rng.uniform(0.0, 0.2))
 

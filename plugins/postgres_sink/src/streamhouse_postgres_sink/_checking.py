@@ -8,9 +8,10 @@ import psycopg
 from psycopg import sql
 
 from streamhouse_connect import DeliveryError, Problem
-from streamhouse_postgres_sink._catalogue import absence, find_schema, find_table, problems_with
+from streamhouse_postgres_sink._catalogue import find_schema, find_table
 from streamhouse_postgres_sink._connection import connect
 from streamhouse_postgres_sink._errors import translate
+from streamhouse_postgres_sink._fitness import absence, problems_with
 from streamhouse_postgres_sink._offset_statements import OffsetStatements
 from streamhouse_postgres_sink._targets import needs_of
 from streamhouse_postgres_sink._url import place

@@ -18,7 +18,7 @@ from streamhouse_postgres_sink._errors import cannot_connect, translate
 from streamhouse_postgres_sink._url import place
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable
+    from collections.abc import AsyncIterator, Awaitable, Iterable
 
     from psycopg.pq.abc import PGconn
 
@@ -97,14 +97,19 @@ class Connection(psycopg.AsyncConnection[tuple[Any, ...]]):
             await self.execute(statement)
 
     @contextlib.asynccontextmanager
-    async def transact(self, begun: Awaitable[None] | None = None) -> AsyncIterator[None]:
-        """Commit what is done in a transaction, or roll back; `begun` begins it, and does more."""
+    async def transact(
+        self, begun: Awaitable[None] | None = None, *, last: Iterable[bytes] = ()
+    ) -> AsyncIterator[None]:
+        """Commit what is done in a transaction, or roll back; `begun` begins it, and does more.
+
+        The statements that come last go to the server together with COMMIT; it does not commit if one of them fails.
+        """
         self.has_sent.clear()
 
         try:
             await (self.execute(self.opening) if begun is None else begun)
             yield
-            await self.execute("COMMIT")
+            await self.execute(b"; ".join([*last, b"COMMIT"]))
         except BaseException:
             with contextlib.suppress(psycopg.Error):  # a connection that is lost needs none
                 await self.rollback()

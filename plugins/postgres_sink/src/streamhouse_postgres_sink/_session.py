@@ -27,7 +27,7 @@ from streamhouse_postgres_sink._url import place
 
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import Collection, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
     from contextlib import AbstractAsyncContextManager
 
     from streamhouse_connect import DeliveryError, SinkContext, TopicPartition
@@ -142,8 +142,11 @@ class Session:
 
             try:
                 return await self._load([work for work in fitted if work], moves)
-            except (RejectedRecords, RejectedBatch):
+            except (RejectedRecords, RejectedBatch) as error:
                 with self._translated():
+                    if await self._targets.have_changed(parts):
+                        raise StaleCatalogue(error) from error
+
                     if not (self._config.widens_columns and await self._targets.widen(parts)):
                         raise
 
@@ -161,7 +164,7 @@ class Session:
             raise RejectedRecords(rejected)
 
         with self._translated(works=works):
-            async with self._transaction(moves):
+            async with self._transaction(moves, last=[work.target.table.still for work in works]):
                 for work in works:
                     try:
                         with self._translated(works=[work]):
@@ -182,9 +185,9 @@ class Session:
         found = await find_schema(self._connection, tables.name.schema)
         return found.name if found else tables.name.schema
 
-    def _transaction(self, moves: Sequence[Move]) -> AbstractAsyncContextManager[None]:
+    def _transaction(self, moves: Sequence[Move], *, last: Iterable[bytes] = ()) -> AbstractAsyncContextManager[None]:
         """Commit with the moves made, or roll back."""
-        return self._connection.transact(self._begin(moves) if moves else None)
+        return self._connection.transact(self._begin(moves) if moves else None, last=last)
 
     async def _begin(self, moves: Sequence[Move]) -> None:
         with self._translated():  # what is refused here is no record

@@ -19,9 +19,9 @@ from streamhouse_connect import (
     Sink,
     Superseded,
 )
-from streamhouse_postgres_sink._catalogue import weakness
 from streamhouse_postgres_sink._checking import problems_found
 from streamhouse_postgres_sink._config import PostgresConfig
+from streamhouse_postgres_sink._fitness import weakness
 from streamhouse_postgres_sink._offsets import Moved, Offsets
 from streamhouse_postgres_sink._preparation import Preparation
 from streamhouse_postgres_sink._session import Session, StaleCatalogue

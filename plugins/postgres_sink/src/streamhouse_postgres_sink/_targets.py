@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 import attrs
 
 from streamhouse_connect import FatalError, RejectedRecords
-from streamhouse_postgres_sink._catalogue import Needs, absence, check, find_table
+from streamhouse_postgres_sink._catalogue import find_table
 from streamhouse_postgres_sink._changes import change
 from streamhouse_postgres_sink._evolution import add_columns, additions, create_table, widen
+from streamhouse_postgres_sink._fitness import Needs, absence, check
 from streamhouse_postgres_sink._loads import planned
 from streamhouse_postgres_sink._shapes import Shapes
 from streamhouse_postgres_sink._table_config import METADATA
@@ -100,6 +101,11 @@ class Targets:
     def knows(self, work: Work) -> bool:
         """Tell whether the table of work that was planned beforehand is still what it was then."""
         return self._targets.get(work.part.table) is work.target
+
+    async def have_changed(self, parts: Iterable[Part]) -> bool:
+        """Tell whether a table of these parts is not what it was when it was read."""
+        targets = [self._targets[part.table] for part in parts if part.table in self._targets]
+        return any([await find_table(self._connection, target.table.name) != target.table for target in targets])
 
     async def widen(self, parts: Collection[Part]) -> bool:
         """Make columns wide enough for records that were refused; false if that is not what they need."""
