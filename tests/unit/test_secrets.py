@@ -75,6 +75,24 @@ def test_a_stored_secret_is_not_sent_somewhere_else(moved: str) -> None:
     assert [problem.field for problem in caught.value.problems] == ["config.connection.url", "config.s3.secret.key"]
 
 
+@pytest.mark.parametrize(
+    "query", ["", "?sslmode=disable", "?sslmode=prefer&sslrootcert=mine", "?SSL=false", "?proxy=evil"]
+)
+def test_a_stored_secret_is_not_sent_on_another_way(query: str) -> None:
+    """Such as one where anybody may listen; what does not matter for that may change."""
+    stored = {"connection.url": "postgres://u:geheim@h/d?sslmode=verify-full&connect_timeout=5", "s3.secret.key": "k"}
+    moved = {"connection.url": f"postgres://u:{MASK}@h/d{query}", "s3.secret.key": MASK}
+
+    with pytest.raises(ConfigError, match="TLS parameters") as caught:
+        restore([Config], moved, stored)
+
+    assert [problem.field for problem in caught.value.problems] == ["config.connection.url", "config.s3.secret.key"]
+    kept = {"connection.url": f"postgres://u:{MASK}@h/e?connect_timeout=6&sslmode=verify-full"}
+    assert restore([Config], kept, stored) == {
+        "connection.url": "postgres://u:geheim@h/e?connect_timeout=6&sslmode=verify-full"
+    }
+
+
 @pytest.mark.parametrize("moved", ["u:*@a:1,evil:2", "u:*@b:2,a:1", "u:*@a:1", "v:*@a:1,b:2", "u:*@a:1,b:3"])
 def test_nor_to_another_of_several_hosts(moved: str) -> None:
     """Which are all that may get it, each with its port; what is unchanged is filled in."""

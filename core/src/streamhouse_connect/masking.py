@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Final
 
 import attrs
 
 from streamhouse_connect.config import bare_type, declared, excerpt, find, is_prefix
 from streamhouse_connect.errors import ConfigError, Problem
-from streamhouse_connect.secrets import MASK, Secret, SecretUrl, secret_in
+from streamhouse_connect.secrets import LEADS_SOMEWHERE, MASK, Secret, SecretUrl, secret_in
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -17,9 +16,6 @@ if TYPE_CHECKING:
     from streamhouse_connect.config import Fields
 
 __all__ = ["mask", "restore"]
-
-_LEADS_SOMEWHERE: Final = re.compile(r"server|broker|url|host|endpoint|proxy|protocol|ssl|sasl", re.IGNORECASE)
-"""Properties of a client library that decide who gets to see the password, and on which way."""
 
 _NAMED: Final = 5
 
@@ -33,7 +29,8 @@ def mask(classes: Sequence[type], raw: Mapping[str, object]) -> dict[str, object
 def restore(classes: Sequence[type], raw: Mapping[str, object], stored: Mapping[str, object]) -> dict[str, object]:
     """Put the stored secrets back where `raw`, an answer that was sent back, holds masks.
 
-    A secret is only put back while every URL among the options keeps its scheme, user, host and port: otherwise a
+    A secret is only put back while every URL among the options keeps its scheme, user, host and port, and what it says
+    about TLS: otherwise a
     stranger could have a secret sent to a server of their own. Of properties that go to a client library, and of options
     that nobody has declared, all must be kept that may lead it elsewhere. What is not secret is taken as it is.
 
@@ -100,7 +97,7 @@ class _Moves:
         return moved if prefix else [*self._urls(), *moved]
 
     def _leads_somewhere(self, key: str) -> bool:
-        return _LEADS_SOMEWHERE.search(key) is not None or "://" in f"{self.raw.get(key)} {self.stored.get(key)}"
+        return LEADS_SOMEWHERE.search(key) is not None or "://" in f"{self.raw.get(key)} {self.stored.get(key)}"
 
     def _shown(self, key: str, options: Mapping[str, object]) -> object:
         return _shown(key, options.get(key), self.fields)
@@ -112,7 +109,7 @@ def _why_not_restored(key: str, stored: Mapping[str, object], moved: Sequence[st
 
     names = ", ".join(moved[:_NAMED]) + (", …" if len(moved) > _NAMED else "")
     where = f" of {names}" if moved else ""
-    return f"is masked, and scheme, user, host or port{where} changed; give the secret again"
+    return f"is masked, and scheme, user, host, port or TLS parameters{where} changed; give the secret again"
 
 
 def _shown(key: str, value: object, fields: Fields) -> object:

@@ -12,10 +12,13 @@ from urllib.parse import quote, unquote, urlsplit
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-__all__ = ["MASK", "Redactor", "Secret", "SecretUrl", "secret_in", "sounds_secret"]
+__all__ = ["LEADS_SOMEWHERE", "MASK", "Redactor", "Secret", "SecretUrl", "secret_in", "sounds_secret"]
 
 MASK: Final = "********"
 """What is shown where a secret stands."""
+
+LEADS_SOMEWHERE: Final = re.compile(r"server|broker|url|host|endpoint|proxy|protocol|ssl|sasl|channel", re.IGNORECASE)
+"""Properties of a client library that decide who gets to see the password, and on which way."""
 
 _SENSITIVE = re.compile(r"pass|pasw|pwd|secret|token|credential|key(\.pem)?$|auth(?!bearer)|jaas", re.IGNORECASE)
 
@@ -81,10 +84,10 @@ class SecretUrl(Secret):
         found = [m["secret"] for pattern in (_USERINFO, _QUERY) for m in pattern.finditer(self._value)]
         return frozenset(text for raw in found for text in (raw, unquote(raw), quote(unquote(raw), safe="")) if text)
 
-    def origin(self) -> tuple[str, str | None, str | None, int | None] | None:
-        """Return scheme, user, host and port: where the password is sent; None for what is not a URL.
+    def origin(self) -> tuple[str, str | None, str | None, int | None, frozenset[str]] | None:
+        """Return scheme, user, host, port, and the parameters about the way there: where, and how safely, the password is sent.
 
-        Several hosts, each with its port, are one host without a port.
+        None for what is not a URL. Several hosts, each with its port, are one host without a port.
         """
         try:
             parts = urlsplit(self.masked())
@@ -93,10 +96,12 @@ class SecretUrl(Secret):
             if "," in hosts and parts.path.startswith("//"):  # several URLs, not one
                 return None
 
-            if "," in hosts:
-                return parts.scheme, parts.username, hosts.lower(), None
+            way = frozenset(pair for pair in parts.query.split("&") if LEADS_SOMEWHERE.search(pair.partition("=")[0]))
 
-            return parts.scheme, parts.username, parts.hostname, parts.port
+            if "," in hosts:
+                return parts.scheme, parts.username, hosts.lower(), None, way
+
+            return parts.scheme, parts.username, parts.hostname, parts.port, way
         except ValueError:
             return None
 
@@ -106,7 +111,7 @@ class SecretUrl(Secret):
         return any(MASK in password for password in self.secrets())
 
     def restored(self, stored: Secret) -> Secret | None:
-        """Fill in the masked passwords from `stored`; None unless both have the same scheme, user, host and port.
+        """Fill in the masked passwords from `stored`; None unless both have the same `origin`.
 
         Only a password that is the mask and nothing else is filled in: next to `@host/` readers of URLs disagree on what
         the host is, and one of them might send the password there.
