@@ -38,7 +38,9 @@ class Model:
             self._miss(key, fields)
         elif self.mode == "insert_ignore":
             self.counts["row_ignored"] += 1
-        elif not self._is_older(fields["at"] if self.guarded else None, self.rows[key]["at"]):
+        elif self._is_older(fields["at"] if self.guarded else None, self.rows[key]["at"]):
+            self.counts["row_older"] += 1
+        else:
             self.rows[key] |= fields | self._live
 
     def _miss(self, key: int, fields: dict[str, Any]) -> None:

@@ -26,6 +26,7 @@ async def test_an_older_event_never_overwrites_a_newer_row(sql: Sql, open_sink: 
     await sink.write(*({"id": n, "a": "event", "at": at} for n, at in enumerate(news, 1)))
     found = sql.run("SELECT a FROM orders ORDER BY id")
     assert [a for (a,) in found] == ["row", "event", "event", "row", "event", "event"]
+    assert sink.counts == {"row_older": 2}
 
 
 async def test_the_newest_of_a_batch_counts_and_the_last_of_equals(sql: Sql, open_sink: OpenSink):
@@ -35,6 +36,7 @@ async def test_the_newest_of_a_batch_counts_and_the_last_of_equals(sql: Sql, ope
     times = ["2026-01-02T00:00:00+02:00", "2026-01-01T22:00:00Z", "2026-01-01T23:00:00+02:00", None]
     await sink.write(*({"id": 1, "a": n, "at": at} for n, at in enumerate(times)))
     assert sql.run("SELECT a FROM orders") == [(1,)]
+    assert sink.counts == {"row_older": 2}
 
 
 async def test_a_partial_event_that_is_older_changes_no_field(sql: Sql, open_sink: OpenSink):
@@ -51,6 +53,7 @@ async def test_a_partial_event_that_is_older_changes_no_field(sql: Sql, open_sin
         {"id": 2, "at": 2, "c": 1},
     )
     assert sql.run("SELECT * FROM orders ORDER BY id") == [(1, 1, 3, 1, 7), (2, 1, None, 1, 2)]
+    assert sink.counts == {"row_older": 3}
 
 
 async def test_a_tombstone_is_never_too_old(sql: Sql, open_sink: OpenSink):
@@ -60,6 +63,7 @@ async def test_a_tombstone_is_never_too_old(sql: Sql, open_sink: OpenSink):
     sink = await open_sink(pk_mode="record_key", delete_enabled=True, **GUARD)
     await sink.write_keyed((1, {"at": 6}), (1, None), (2, None), (2, {"a": 3, "at": 1}))
     assert sql.run("SELECT * FROM orders") == [(2, 3, 1)]
+    assert not sink.counts
 
 
 async def test_a_record_without_the_field_is_rejected(sql: Sql, open_sink: OpenSink):

@@ -41,19 +41,23 @@ FROM {stage} GROUP BY {key} HAVING min({shape}) <> max({shape})
 """
 # A record counts if its guard is not less than that of any before it, since the row was deleted; dense_rank makes numbers of
 # guards, of which there is a max whatever their type.
-_MIXED_GUARDED: Final = """
-SELECT array_agg({seq} ORDER BY {seq}),
-       coalesce(array_agg({seq} ORDER BY {seq}) FILTER (WHERE {counts}), ARRAY[]::int[])
+_JUDGED: Final = """
 FROM (
   SELECT {new}.*, {shape} = {tombstone} OR {rank} >= max({rank}) OVER (PARTITION BY {key}, {life} ORDER BY {seq})
                   AND ({life} > 0 OR {not_older}) AS {counts}
   FROM (
     SELECT *, dense_rank() OVER (PARTITION BY {key}, {life} ORDER BY {guard} NULLS FIRST) AS {rank}
     FROM (SELECT {key}, {guard}, {seq}, {shape}, {lives} AS {life} FROM {stage} AS {new}) AS {new}
-  ) AS {new} LEFT JOIN (SELECT {row_key}, {row_guard} FROM {table} AS {row}) AS {row} ON {same}
+  ) AS {new} {join} (SELECT {row_key}, {row_guard} FROM {table} AS {row}) AS {row} ON {same}
 ) AS {new}
+"""
+_MIXED_GUARDED: Final = """
+SELECT array_agg({seq} ORDER BY {seq}),
+       coalesce(array_agg({seq} ORDER BY {seq}) FILTER (WHERE {counts}), ARRAY[]::int[])
+{judged}
 GROUP BY {key} HAVING min({shape}) <> max({shape})
 """
+_OLDER: Final = "SELECT count(*) FILTER (WHERE {counts} IS NOT TRUE) {judged}"
 _LIVES: Final = "count(*) FILTER (WHERE {} = {}) OVER (PARTITION BY {} ORDER BY {})"
 
 
@@ -121,19 +125,27 @@ class Merges:
 
         Older ones do not; but whether there are any from before the last tombstone makes no difference.
         """
+        if self._mode.guard is not None:
+            return self._judged(_MIXED_GUARDED, self._mode.guard)
+
         key = listed(self._mode.key)
-        guard = self._mode.guard
+        return sql.SQL(_MIXED).format(seq=self._seq, stage=self._staged, key=key, shape=self._shape)
 
-        if guard is None:
-            return sql.SQL(_MIXED).format(seq=self._seq, stage=self._staged, key=key, shape=self._shape)
+    def count_older(self) -> sql.Composed | None:
+        """Count the staged records that are older than what their key has before them; None if that does not matter."""
+        return None if self._mode.guard is None else self._judged(_OLDER, self._mode.guard)
 
+    def _judged(self, statement: LiteralString, guard: str) -> sql.Composed:
+        """Say of each staged record whether it counts: it is not older than any before it."""
+        key = listed(self._mode.key)
         tombstone = sql.Literal(TOMBSTONE)
         lives = sql.SQL(_LIVES).format(self._shape, tombstone, key, self._seq)
         counts, rank, life = (
             sql.Identifier(unused(name, self._columns))
             for name in ("streamhouse_counts", "streamhouse_rank", "streamhouse_life")
         )
-        return sql.SQL(_MIXED_GUARDED).format(
+        judged = sql.SQL(_JUDGED).format(
+            join=sql.SQL("JOIN" if self._mode.insert == "update" else "LEFT JOIN"),
             seq=self._seq,
             shape=self._shape,
             stage=self._staged,
@@ -151,6 +163,9 @@ class Merges:
             counts=counts,
             rank=rank,
             life=life,
+        )
+        return sql.SQL(statement).format(
+            judged=judged, counts=counts, seq=self._seq, shape=self._shape, key=listed(self._mode.key, of=_NEW)
         )
 
     def _insert(self, columns: Sequence[str], shape: int) -> sql.Composed:

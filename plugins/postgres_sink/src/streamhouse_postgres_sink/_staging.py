@@ -75,8 +75,11 @@ class Staging:
 
         await self._copying.send(load, relation=self._statements.stage)
 
+        if (older := self._merges.count_older()) is not None:
+            counts["row_older"] = await self._count(older)
+
         if self._mode.insert == "update":
-            counts["row_missing"] = await self._count_missing()
+            counts["row_missing"] = await self._count(self._merges.count_missing())
         elif differ and self._mode.insert == "upsert":
             await self._connection.execute(self._merges.lock())
 
@@ -129,8 +132,8 @@ class Staging:
         more = attrs.evolve(load, decoded=folded, indexes=range(len(found.runs)), tails=ends)
         await self._copying.send(more, relation=None)
 
-    async def _count_missing(self) -> int:
-        ((count,),) = await (await self._connection.execute(self._merges.count_missing())).fetchall()
+    async def _count(self, statement: sql.Composed) -> int:
+        ((count,),) = await (await self._connection.execute(statement)).fetchall()
         return int(count)
 
     @property
