@@ -30,8 +30,9 @@ class Proxy:
         """Set once nothing gets through to the server."""
         self._holds_on: Callable[[bytes], bool] = lambda _: False
         self._loses: Callable[[bytes], bool] = lambda _: False
+        self._keeps: Callable[[bytes], bool] = lambda _: False
         self.lost = 0
-        """How many connections have ended in silence."""
+        """How many answers nobody got."""
 
     @property
     def url(self) -> str:
@@ -51,6 +52,10 @@ class Proxy:
     def lose_answer_to_commit(self) -> None:
         """The next COMMIT is done, and nobody is told."""
         self._loses = lambda data: _COMMITTED in data
+
+    def keep_answer_to_commit(self) -> None:
+        """The next COMMIT is done, and nobody is told, nor that the connection is of no use any more."""
+        self._keeps = lambda data: _COMMITTED in data
 
     def hold_in_copy(self) -> None:
         """Let nothing through to the server once it has begun to take rows in: the client has fallen asleep."""
@@ -77,6 +82,11 @@ class Proxy:
                     self._holds_on = lambda _: False
                     self._open.clear()
                     self.held.set()
+
+                if self._keeps(data):
+                    self._keeps = lambda _: False
+                    self.lost += 1
+                    continue
 
                 if self._loses(data):
                     self._loses = lambda _: False

@@ -365,6 +365,16 @@ async def test_several_tasks_may_begin_at_once(sql: Sql, open_sink: OpenSink):
     assert sql.run("SELECT count(*) FROM orders") == [(160,)]
 
 
+async def test_of_tasks_that_claim_at_once_one_writes(sql: Sql, open_sink: OpenSink):
+    """No two of them have the same generation."""
+    sinks = [await open_sink(mode="insert", uid="u") for _ in range(5)]
+    await asyncio.gather(*(sink.resume() for sink in sinks))
+    results = await asyncio.gather(*(sink.write({"id": 1}) for sink in sinks), return_exceptions=True)
+    assert [type(result) for result in results if result] == [Superseded] * 4
+    assert ids(sql) == [1]
+    assert sql.run("SELECT generation, next_offset FROM streamhouse_offsets") == [(10, 1)]
+
+
 @pytest.mark.parametrize("count", [3, 12])
 async def test_partitions_claimed_in_any_order_never_wait_for_each_other_in_a_circle(
     sql: Sql, open_sink: OpenSink, count: int

@@ -45,6 +45,21 @@ async def test_a_commit_whose_answer_was_lost_is_not_repeated(
     assert sql.run("SELECT next_offset, generation FROM streamhouse_offsets") == [(20, 1)]
 
 
+async def test_nor_is_one_to_which_no_answer_comes(sql: Sql, open_sink: OpenSink, proxy: Proxy, orders: None):
+    """The connection stays, and nothing is heard on it: it is left in time."""
+    sink = await open_sink(mode="insert", url=proxy.url, timeout_ms=800)
+    proxy.keep_answer_to_commit()
+
+    with pytest.raises(RetriableError, match=r"did not answer within 800 ms"):
+        await sink.write(*RECORDS[:10])
+
+    assert ids(sql) == list(range(10))
+    await sink.write(*RECORDS[:10])
+    await sink.write(*RECORDS[10:])
+    assert ids(sql) == list(range(20))
+    assert sql.run("SELECT next_offset, generation FROM streamhouse_offsets") == [(20, 1)]
+
+
 @pytest.mark.parametrize("partitions", [3, 12])
 async def test_nor_is_one_of_several_partitions(
     sql: Sql, open_sink: OpenSink, proxy: Proxy, orders: None, partitions: int

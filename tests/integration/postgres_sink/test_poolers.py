@@ -135,3 +135,58 @@ async def test_a_server_itself_is_told_from_a_pooler(sql: Sql, open_sink: OpenSi
     await sink.write({"id": 1})
     assert len(made) == 1
     assert set(sql.run(stage)) - others == made
+
+
+@MODES
+async def test_a_table_is_made_and_grows_through_a_pooler(sql: Sql, open_sink: OpenSink, pooled: str, mode: str):
+    """By transactions of their own, each in whatever session; then with wider columns."""
+    sink = await open_sink(
+        url=pooled, mode=mode, table="grown", auto_create=True, auto_evolve="widen", pk_mode="kafka", key=()
+    )
+
+    for record in ({"a": 1}, {"a": 2, "b": "x"}, {"a": 1 << 70, "c": True}):
+        await sink.write(record)
+        await somebody_else(pooled, "SELECT 1")
+
+    assert sql.run("SELECT a::text, b, c FROM grown ORDER BY grown.a") == [
+        ("1", None, None),
+        ("2", "x", None),
+        (str(1 << 70), None, True),
+    ]
+    assert sql.run("SELECT next_offset FROM streamhouse_offsets") == [(3,)]
+
+
+@MODES
+async def test_several_tables_are_written_through_a_pooler(sql: Sql, open_sink: OpenSink, pooled: str, mode: str):
+    """In one transaction, each with a stage of its own."""
+    sql.run("CREATE TABLE a (id int PRIMARY KEY); CREATE TABLE b (id int PRIMARY KEY, t text)")
+    sink = await open_sink(url=pooled, mode=mode, table="{topic}", topics=("a", "b"))
+
+    for n in range(0, 10, 2):
+        await sink.write_topics({"a": [{"id": n}, {"id": n + 1}], "b": [{"id": n, "t": "x"}, {"id": n + 1}]})
+        await somebody_else(pooled, "SELECT 1")
+
+    with pytest.raises(RejectedRecords) as caught:
+        await sink.write_topics({"a": [{"id": 10}, {"id": 11}], "b": [{"id": 10}, {"id": "x"}]})
+
+    assert list(caught.value.reasons) == [3]
+    assert sql.run("SELECT (SELECT count(*) FROM a), (SELECT count(*) FROM b), (SELECT count(t) FROM b)") == [
+        (10, 10, 5)
+    ]
+    assert sql.run("SELECT topic, next_offset FROM streamhouse_offsets ORDER BY 1") == [("a", 10), ("b", 10)]
+
+
+async def test_workers_change_a_table_together_through_a_pooler(sql: Sql, open_sink: OpenSink, pooled: str):
+    """The lock that keeps them apart is the transaction's."""
+    sinks = [
+        await open_sink(url=pooled, table="grown", auto_create=True, auto_evolve="add", uid=f"u{n}") for n in range(3)
+    ]
+    written = [sink.write({"id": n, f"c{n}": n}) for n, sink in enumerate(sinks)]
+
+    for result, (n, sink) in zip(await asyncio.gather(*written, return_exceptions=True), enumerate(sinks), strict=True):
+        if isinstance(result, RetriableError):  # somebody else was at it at the same moment
+            await sink.write({"id": n, f"c{n}": n})
+        else:
+            assert result is None
+
+    assert sql.run("SELECT id, coalesce(c0, c1, c2) FROM grown ORDER BY id") == [(0, 0), (1, 1), (2, 2)]

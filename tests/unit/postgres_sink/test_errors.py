@@ -147,6 +147,8 @@ def test_an_error_about_no_record_is_said_in_postgresqls_words():
         ('FATAL:  database "d" does not exist', FatalError, "the database"),
         ('FATAL:  no pg_hba.conf entry for host "1.2.3.4"', FatalError, "pg_hba.conf"),
         ("server does not support SSL, but SSL was required", FatalError, "sslmode"),
+        ('definition of service "x" not found', FatalError, "PGSERVICE"),
+        ('invalid sslmode value: "x"', FatalError, "PGSSLMODE"),
         ("SSL error: certificate verify failed", FatalError, "sslrootcert"),
         ("SSL error: tlsv1 alert unknown ca", FatalError, "sslcert"),
         ("SSL error: unexpected eof while reading", RetriableError, "unexpected eof"),

@@ -119,7 +119,7 @@ def test_of_several_hosts_one_is_taken_that_can_be_written_to():
     """Unless the URL says otherwise; of a single one nothing is asked."""
     assert parameters("postgresql://a,b/d")["target_session_attrs"] == "read-write"
     assert parameters("postgresql://a,b/d?target_session_attrs=any")["target_session_attrs"] == "any"
-    assert "target_session_attrs" not in parameters("postgresql://a/d")
+    assert parameters("postgresql://a/d")["target_session_attrs"] == "any"
 
 
 @pytest.mark.parametrize(

@@ -78,6 +78,7 @@ _REMEDIES: Final = {
 
 # PQconnectPoll gives no SQLSTATE, only text.
 _REFUSALS: Final = {
+    r"definition of service|service file|invalid \S+ value": "correct the worker's environment: PGSERVICE, PGSSLMODE and the like",
     r"certificate|private key|SSL error: .*alert|does not support SSL|no encryption": "correct sslmode, sslrootcert, sslcert "
     "and sslkey in connection.url",
     r"authentication failed|no password supplied|authentication method|requires? password": "correct user and password "

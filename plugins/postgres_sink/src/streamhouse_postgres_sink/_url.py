@@ -62,6 +62,10 @@ _DEFAULTS: Final[Mapping[str, str]] = {
     "keepalives_interval": "10",
     "keepalives_count": "3",
     "client_encoding": "UTF8",
+    # Where the URL leads: not where PGHOSTADDR, PGPORT, PGTARGETSESSIONATTRS or PGSERVICE in the worker's environment do.
+    "hostaddr": "",
+    "port": "5432",
+    "target_session_attrs": "any",
 }
 
 
