@@ -163,7 +163,7 @@ class OffsetStatements:
 
 def lacks(table: Table) -> str | None:
     """Return why a table of that name is not the one; None if it is."""
-    types = {column.name: column.type for column in table.columns}
+    types = {column.name: column.type.strip('"') for column in table.columns}  # see quote_all_identifiers
 
     if table.kind != "table" or not table.is_logged:
         return "is no ordinary table" if table.is_logged else "is unlogged and empty after a crash"
