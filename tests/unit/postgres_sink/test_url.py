@@ -107,6 +107,17 @@ def test_certificates_are_found_in_their_directory():
     ]
 
 
+@pytest.mark.parametrize("name", ["link/../../passwd", "/certificates/link/../../passwd", "link/../../../etc/passwd"])
+def test_a_link_in_the_directory_is_no_way_out_of_it(name: str):
+    """Its owner alone makes links, and names with dots are read letter by letter: what is left of them is what libpq opens."""
+    url = SecretUrl(f"postgresql://host/db?sslkey={name}")
+    assert any("outside of /certificates" in trouble for trouble in troubles_with(url, directory=Path("/certificates")))
+    inside = connection_parameters(
+        SecretUrl("postgresql://host/db?sslkey=link/../own.key"), directory=Path("/certificates")
+    )
+    assert inside["sslkey"] == "/certificates/own.key"
+
+
 def test_the_environment_names_the_directory_of_certificates(monkeypatch: pytest.MonkeyPatch):
     """Without a word it is libpq's own."""
     monkeypatch.setenv("HOME", "/home/x")
