@@ -82,12 +82,16 @@ OpenSink = Callable[..., Awaitable[Opened]]
 
 
 def make_types(sql: Sql) -> None:
-    """Make an enum, domains and a composite type."""
+    """Make an enum, domains, domains over domains, and a composite type."""
     sql.run("CREATE TYPE mood AS ENUM ('sad', 'happy')")
     sql.run("CREATE DOMAIN positive AS int CHECK (VALUE > 0)")
     sql.run("CREATE DOMAIN document AS jsonb")
     sql.run("CREATE DOMAIN digest AS bytea")
     sql.run("CREATE DOMAIN positives AS positive[]")
+    sql.run("CREATE DOMAIN small AS positive CHECK (VALUE < 100) NOT NULL")
+    sql.run("CREATE DOMAIN price AS numeric(10,2)")
+    sql.run("CREATE DOMAIN amount AS price CHECK (VALUE >= 0)")
+    sql.run("CREATE DOMAIN code AS varchar(3)")
     sql.run("CREATE TYPE pair AS (a int, b text)")
 
 

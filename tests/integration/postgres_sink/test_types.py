@@ -76,7 +76,8 @@ DIGITS = "12345678901234567890.123456789012345678"
         ("boolean", "f", "false"),
         ("boolean", 0, "false"),
         ("char(3)", "a", "a"),
-        ("varchar(3)", "abc  ", "abc"),
+        ("char(3)", "abc  ", "abc"),
+        ("varchar(3)", "a  ", "a  "),
         ('"char"', "x", "x"),
         ("name", "x" * 63, "x" * 63),
         ("oid", 4294967295, "4294967295"),
@@ -119,6 +120,75 @@ DIGITS = "12345678901234567890.123456789012345678"
         ("circle", "<(0,0),1>", "<(0,0),1>"),
         ("line", "{1,2,3}", "{1,2,3}"),
         ("bytea[]", ["aGk=", "\\x00"], '{"\\\\x6869","\\\\x00"}'),
+        ("bytea", "\\x68 69", "\\x6869"),
+        ("bytea", "", "\\x"),
+        ("smallint", " 12 ", "12"),
+        ("int", "-0", "0"),
+        ("int", "0x1F", "31"),
+        ("bigint", "1_000", "1000"),
+        ("numeric", "9" * 10_000 + "." + "9" * 10_000, "9" * 10_000 + "." + "9" * 10_000),
+        ("numeric", b"-0", "0"),
+        ("numeric", b"Infinity", "Infinity"),
+        ("numeric(10,2)", b"1.1000", "1.10"),
+        ("numeric(10,2)", b"11e-1", "1.10"),
+        ("numeric(10,2)", b"1.5e3", "1500.00"),
+        ("numeric(3,-2)", 12300, "12300"),
+        ("numeric(3,5)", b"0.00123", "0.00123"),
+        ("numeric(10,2)[]", b'[1.1,"2.20",null]', "{1.10,2.20,NULL}"),
+        ("numeric(10,2)[]", "{1.1,2}", "{1.10,2.00}"),
+        ("amount", b"1.10", "1.10"),
+        ("amount[]", b"[1.10]", "{1.10}"),
+        ("small", 99, "99"),
+        ("code", "abc", "abc"),
+        ("real", 0.1, "0.1"),
+        ("real", b"0.10000000149011612", "0.1"),
+        ("double precision", 2**53 + 1, "9.007199254740992e+15"),
+        ("double precision", b"-0.0", "-0"),
+        ("boolean", "yes", "true"),
+        ("uuid", "{6f9619ff8b86d011b42d00cf4fc964ff}", "6f9619ff-8b86-d011-b42d-00cf4fc964ff"),
+        ("text", "\ufeff\u2028\u0085", "\ufeff\u2028\u0085"),
+        ("text[]", ["\\N", "\\.", "{}", "a\tb\r\n"], '{"\\\\N","\\\\.","{}","a\tb\r\n"}'),
+        ("text[]", [], "{}"),
+        ("text[]", [[["a"]]], "{{{a}}}"),
+        ("pair[]", ['(1,"a b")', None], '{"(1,\\"a b\\")",NULL}'),
+        ("json[]", b'[{"b" : 1},[1, 2],null]', '{"{\\"b\\" : 1}","[1, 2]",NULL}'),
+        ("json", b'{"a":1,"a":2}', '{"a":1,"a":2}'),
+        ("json", b"1E400", "1E400"),
+        ("json", b"-0.0", "-0.0"),
+        ("json", b'{"\\ud800":{"\\u0000":1}}', '{"\\ud800":{"\\u0000":1}}'),
+        ("jsonb", b'{"b":1,"a":2,"b":3}', '{"a": 2, "b": 3}'),
+        ("jsonb", b"12345678901234567890123.10", "12345678901234567890123.10"),
+        ("jsonb", "null", '"null"'),
+        ("date", "+002026-02-10", "2026-02-10"),
+        ("date", "-0043-03-15", "0044-03-15 BC"),
+        ("date", "2026-041", "2026-02-10"),
+        ("date", "5874897-12-31", "5874897-12-31"),
+        ("time", "24:00:00", "24:00:00"),
+        ("time", "1400-02", "16:00:00"),
+        ("time", "23:59:59.9999999", "23:59:59.999999"),
+        ("timestamp", "2026-02-10t14:00:00z", "2026-02-10 14:00:00"),
+        ("timestamp", "20260210 140000+02", "2026-02-10 12:00:00"),
+        ("timestamp", "9999-12-31T23:59:59.9999999", "9999-12-31 23:59:59.999999"),
+        ("timestamp(0)", "9999-12-31T23:59:59.9", "9999-12-31 23:59:59"),
+        ("timestamp", b"253402300799.9999999", "9999-12-31 23:59:59.999999"),
+        ("timestamp", "2016-12-31T23:59:60Z", "2017-01-01 00:00:00"),
+        ("timestamp", "-000043-03-15T00:00:00.000Z", "0044-03-15 00:00:00 BC"),
+        ("timestamp", "4713-01-01 00:00:00 BC", "4713-01-01 00:00:00 BC"),
+        ("timestamp", b"-1.5", "1969-12-31 23:59:58.5"),
+        ("timestamp[]", '{"2026-02-10 14:00:00",NULL}', '{"2026-02-10 14:00:00",NULL}'),
+        ("interval", b"1.5e3", "00:25:00"),
+        ("interval", -90, "-00:01:30"),
+        ("interval", "-1 2:03:04", "-1 days +02:03:04"),
+        ("interval", "P1Y2M3DT4H5M6.789S", "1 year 2 mons 3 days 04:05:06.789"),
+        ("tsrange", "[2026-01-01T00:00:00Z,infinity]", '["2026-01-01 00:00:00",infinity]'),
+        ("tstzmultirange", "{}", "{}"),
+        ("daterange", "[2026-01-01,2026-01-31]", "[2026-01-01,2026-02-01)"),
+        ("numrange", "(,1.5]", "(,1.5]"),
+        ("varbit(3)", "10", "10"),
+        ("pg_lsn", "16/B374D848", "16/B374D848"),
+        ("xid8", "18446744073709551615", "18446744073709551615"),
+        ("money", b"-12.34", "-$12.34"),
+        ("regclass", "pg_class", "pg_class"),
     ],
 )
 async def test_a_value_is_stored_exactly(sql: Sql, open_sink: OpenSink, type_: str, value: Any, text: str):
@@ -214,6 +284,77 @@ async def test_a_timestamp_keeps_its_instant(sql: Sql, open_sink: OpenSink, spel
         ("regproc", "secret", "42883"),
         ("int4range", "[5,1)", "22000"),
         ("bit(3)", "1010", "22026"),
+        ("varbit(3)", "1010", "22001"),
+        ("int", b"1e5", "22P02"),
+        ("int", "१२", "22P02"),
+        ("int", b"2147483648", "22003"),
+        ("int", "0xFFFFFFFF", "22003"),
+        ("numeric", "१२", "22P02"),
+        ("numeric", b"1e131072", "22003"),
+        ("numeric(10,2)", b"1.005", "22003"),
+        ("numeric(10,2)", "1.005", "22003"),
+        ("numeric(10,2)", b"1e-3", "22003"),
+        ("numeric(38,18)", b"0.1234567890123456789", "22003"),
+        ("numeric(38,18)", b"1e20", "22003"),
+        ("numeric(3,-2)", 12345, "22003"),
+        ("numeric(10,2)[]", b"[1.10,1.005]", "22003"),
+        ("numeric(10,2)[]", "{1.005}", "22003"),
+        ("amount", b"1.005", "22003"),
+        ("amount[]", b"[1.005]", "22003"),
+        ("amount", b"-1", "23514"),
+        ("money", b"12.345", "22003"),
+        ("small DEFAULT 1", 100, "23514"),
+        ("small DEFAULT 1", 0, "23514"),
+        ("small DEFAULT 1", None, "23502"),
+        ("varchar(3)", "abc  ", "22001"),
+        ("code", "abc ", "22001"),
+        ("code[]", ["abc "], "22001"),
+        ("varchar(3)[]", '{"abc "}', "22001"),
+        ("real", b"1e-46", "22003"),
+        ("double precision", b"1e-400", "22003"),
+        ("boolean", b"1.0", "22P02"),
+        ("boolean", "2", "22P02"),
+        ("uuid", "6f9619ff-8b86-d011-b42d", "22P02"),
+        ("cidr", "10.0.0.1/8", "22P02"),
+        ("cidr", 10, "22P02"),
+        ("inet", "10.0.0.256", "22P02"),
+        ("macaddr", 112233445566, "22P02"),
+        ("mood", "SAD", "22P02"),
+        ("bytea", "\\x686", "22023"),
+        ("bytea", "aGk", "22023"),
+        ("bytea", "a_k=", "22023"),
+        ("bytea", "a G k=", "22023"),
+        ("bytea[]", "{aGk=}", "22P02"),
+        ("name[]", "{" + "secret" * 11 + "}", "22001"),
+        ("oid[]", "{-1}", "22003"),
+        ("tid", "(-1,0)", "22003"),
+        ("jsonb", b'{"\\ud800":1}', "22P02"),
+        ("jsonb", b'{"a":{"\\u0000":1}}', "22P05"),
+        ("jsonb", b"1e200000", "22003"),
+        ("json", b"[NaN]", "22P02"),
+        ("pair", {"a": 1}, "22P02"),
+        ("timestamptz", "now", "22007"),
+        ("date", "today", "22007"),
+        ("timestamptz[]", "{tomorrow}", "22007"),
+        ("timestamptz", "1770721210", "22007"),
+        ("date", "1770721210", "22007"),
+        ("timestamptz", "20260210120000", "22007"),
+        ("timestamptz", "2026-02-10 12:00 UTC+2", "22009"),
+        ("timestamptz", "Tue Feb 10 2026 14:00:00 GMT+0200", "22009"),
+        ("timestamptz", "2026-02-10T14:00:00+16", "22009"),
+        ("timestamptz", "2026-02-10T14:00:00+02:00[Europe/Berlin]", "22007"),
+        ("timestamptz", "2026-W07-2", "22007"),
+        ("timestamptz", "0000-01-01", "22008"),
+        ("timestamptz", "4714-01-01 BC", "22008"),
+        ("timestamp", "2026-02-10 12:00  PST", "22009"),
+        ("timestamp", "PST 2026-02-10 12:00", "22009"),
+        ("timestamp", "2026-02-10+02:00", "22009"),
+        ("timestamp[]", '{"2026-02-10T14:00:00+02:00"}', "22P02"),
+        ("tsrange", "[2026-01-01T00:00:00+02:00,)", "22P02"),
+        ("daterange", "[today,tomorrow)", "22007"),
+        ("interval", "1.02:03:04", "22007"),
+        ("interval", b"1e300", "22008"),
+        ("interval day", 90, "22007"),
     ],
 )
 async def test_what_a_column_cannot_hold_is_rejected(
@@ -246,6 +387,34 @@ async def test_an_epoch_with_a_unit_is_what_postgresql_makes_of_it(sql: Sql, ope
         " d = (to_timestamp({0}) AT TIME ZONE 'UTC')::date FROM orders"
     )
     assert sql.run(query.format(seconds)) == [(True, True, True)]
+
+
+async def test_digits_beyond_the_scale_are_rounded_if_that_is_asked_for(sql: Sql, open_sink: OpenSink):
+    """By PostgreSQL, away from zero."""
+    sql.run("CREATE TABLE orders (id int PRIMARY KEY, v numeric(10,2), a numeric(10,2)[])")
+    sink = await open_sink(numeric_rounding="round")
+    await sink.write(b'{"id":1,"v":1.005,"a":[-1.005,"1e-3"]}')
+    assert sql.run("SELECT v::text, a::text FROM orders") == [("1.01", "{-1.01,0.00}")]
+
+
+async def test_a_text_of_digits_is_an_epoch_if_the_unit_is_given(sql: Sql, open_sink: OpenSink):
+    """Then nobody has to guess."""
+    sql.run("CREATE TABLE orders (id int PRIMARY KEY, at timestamptz, d date)")
+    sink = await open_sink(timestamps_unit="ms")
+    await sink.write({"id": 1, "at": "1770724800000", "d": "1770724800000"})
+    assert sql.run("SELECT at, d::text FROM orders") == [(NOON, "2026-02-10")]
+
+
+async def test_values_are_read_alike_whatever_the_servers_settings(sql: Sql, open_sink: OpenSink):
+    """Time zone, sign of intervals, and the NULL of arrays."""
+    for setting in ("TimeZone = 'America/New_York'", "IntervalStyle = 'sql_standard'", "array_nulls = off"):
+        sql.run(f"ALTER DATABASE {sql.url.rpartition('/')[2]} SET {setting}")
+
+    sql.run("CREATE TABLE orders (id int PRIMARY KEY, at timestamptz, i interval, a text[])")
+    sink = await open_sink()
+    await sink.write({"id": 1, "at": "2026-02-10T12:00:00", "i": "-1 2:03:04", "a": ["NULL", None]})
+    found = sql.run("SELECT at, extract(hours FROM i)::int, a[1], a[2] FROM orders")
+    assert found == [(NOON, 2, "NULL", None)]
 
 
 async def test_null_characters_are_stripped_if_that_is_asked_for(sql: Sql, open_sink: OpenSink):

@@ -43,7 +43,7 @@ def test_what_is_known_of_a_record_goes_to_columns():
         ]
     )
     found = with_metadata(decode(batch.values), batch, {name: name for name in METADATA})
-    now = {"ingested_at": '"now"'}
+    now = {"ingested_at": "now"}
     first = {"topic": '"a"', "partition": "0"} | now
     assert texts(found) == [
         first | {"offset": "7", "timestamp": '"1970-01-01T00:00:01.500000+00:00"'},

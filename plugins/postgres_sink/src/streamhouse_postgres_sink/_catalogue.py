@@ -40,21 +40,22 @@ WHERE c.oid = CASE WHEN %(qualified)s::text IS NOT NULL THEN to_regclass(%(quali
 # A domain is what it is made of, in arrays too; a type of another schema that is called jsonb is not jsonb.
 _COLUMNS: Final = """
 WITH RECURSIVE c AS (
-  SELECT attnum, attname, format_type(atttypid, atttypmod) AS type, atttypid AS base,
+  SELECT attnum, attname, format_type(atttypid, atttypmod) AS type, atttypid AS base, atttypmod AS modifier,
          atthasdef OR attidentity = 'd' AS has_default, attgenerated = '' AND attidentity <> 'a' AS writable
   FROM pg_attribute WHERE attrelid = %s AND attnum > 0 AND NOT attisdropped
   UNION ALL
-  SELECT attnum, attname, type, typbasetype, has_default OR typdefault IS NOT NULL, writable
+  SELECT attnum, attname, type, typbasetype, greatest(modifier, typtypmod), has_default OR typdefault IS NOT NULL, writable
   FROM c JOIN pg_type t ON t.oid = base WHERE typtype = 'd'
 ), elements AS (
-  SELECT oid AS array, typelem AS base FROM pg_type WHERE typcategory = 'A' AND oid IN (SELECT base FROM c)
+  SELECT oid AS array, typelem AS base, -1 AS modifier FROM pg_type WHERE typcategory = 'A' AND oid IN (SELECT base FROM c)
   UNION
-  SELECT elements.array, typbasetype FROM elements JOIN pg_type t ON t.oid = base WHERE typtype = 'd'
+  SELECT elements.array, typbasetype, greatest(modifier, typtypmod) FROM elements JOIN pg_type t ON t.oid = base WHERE typtype = 'd'
 )
 SELECT c.attname::text, c.type,
        CASE WHEN coalesce(e.typnamespace, t.typnamespace) = 'pg_catalog'::regnamespace
             THEN coalesce(e.typname, t.typname)::text ELSE '' END,
-       e.oid IS NOT NULL, coalesce(e.typdelim, ',')::text, c.has_default, c.writable
+       e.oid IS NOT NULL, coalesce(e.typdelim, ',')::text, c.has_default, c.writable,
+       greatest(c.modifier, elements.modifier)
 FROM c JOIN pg_type t ON t.oid = c.base AND t.typtype <> 'd'
 LEFT JOIN (elements JOIN pg_type e ON e.oid = elements.base AND e.typtype <> 'd') ON elements.array = t.oid AND t.typtype <> 'd'
 ORDER BY c.attnum
@@ -170,8 +171,9 @@ async def find_table(connection: AsyncConnection, name: TableName) -> Table | No
                 delimiter=delimiter,
                 has_default=has_default or kind == "v",  # the table's below
                 is_writable=is_writable,
+                modifier=modifier,
             )
-            for name, type_, base, is_array, delimiter, has_default, is_writable in columns
+            for name, type_, base, is_array, delimiter, has_default, is_writable, modifier in columns
         ),
         unique=frozenset(frozenset(names) for (names,) in unique),
         lacking=tuple(lacking),

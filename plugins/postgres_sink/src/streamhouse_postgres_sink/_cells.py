@@ -1,6 +1,6 @@
 r"""One value of a record on its way into COPY: JSON text as it came, or the text that PostgreSQL's input function shall read.
 
-    msgspec.Raw    JSON text; what of it PostgreSQL does not read as it is has yet to be dealt with
+    msgspec.Raw    JSON text, or NOW; what of it PostgreSQL does not read as it is has yet to be dealt with
     bytes          final: nothing in it means anything to COPY, and it holds no quote
 
 Knows neither columns nor rows.
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 __all__ = [
+    "NOW",
     "Forbidden",
     "Rules",
     "Unstorable",
@@ -28,6 +29,9 @@ __all__ = [
     "text_of",
     "without_nulls",
 ]
+
+NOW: Final = msgspec.Raw(b"now")
+"""In a column of time, the beginning of the transaction; without quotes it can't come from a record."""
 
 _NOT_PLAIN: Final = (b"\\", b"\n", b"\t", b"\r")
 
@@ -47,6 +51,8 @@ class Rules:
     """Of bytes, in text that does not start with a backslash and an x."""
     nulls: Literal["dead-letter", "strip", "fail"] = "dead-letter"
     """What becomes of the character U+0000."""
+    rounds: bool = False
+    """Whether a number may lose digits behind the point that its column has no room for."""
 
 
 class Unstorable(Exception):  # noqa: N818 - it is the value that is

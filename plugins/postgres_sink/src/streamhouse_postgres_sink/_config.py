@@ -114,6 +114,12 @@ class PostgresConfig(TableConfig):
         "it is rejected (dead-letter; see errors.tolerance), it is written without the character (strip), or the "
         "connector fails whatever it tolerates (fail).",
     )
+    numeric_rounding: Literal["reject", "round"] = option(
+        "numeric.rounding",
+        default="reject",
+        doc="What becomes of a record with a number that has more digits behind the point than its column, numeric(p,s) or money, "
+        "keeps: it is rejected (reject), or the number is rounded by PostgreSQL (round).",
+    )
     write_timeout_ms: int = option(
         "write.timeout_ms",
         default=60_000,
@@ -137,7 +143,12 @@ class PostgresConfig(TableConfig):
     @property
     def rules(self) -> Rules:
         """How values are read."""
-        return Rules(unit=self.timestamps_unit, encoding=self.bytea_encoding, nulls=self.null_characters)
+        return Rules(
+            unit=self.timestamps_unit,
+            encoding=self.bytea_encoding,
+            nulls=self.null_characters,
+            rounds=self.numeric_rounding == "round",
+        )
 
     @property
     def keeps_offsets(self) -> bool:

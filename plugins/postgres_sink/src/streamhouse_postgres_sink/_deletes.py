@@ -13,6 +13,7 @@ import attrs
 import msgspec
 
 from streamhouse_connect import NO_TIMESTAMP
+from streamhouse_postgres_sink._cells import NOW
 from streamhouse_postgres_sink._rows import NULL
 from streamhouse_postgres_sink._types import Kind
 
@@ -27,8 +28,6 @@ __all__ = ["Mark", "mark_of", "marked"]
 _BEGINNING: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _FALSE: Final = msgspec.Raw(b"false")
 _TRUE: Final = msgspec.Raw(b"true")
-_NOW: Final = msgspec.Raw(b'"now"')
-"""PostgreSQL's own word for it."""
 
 
 @attrs.frozen
@@ -64,11 +63,11 @@ def marked(decoded: Decoded, column: Column, mark: Mark) -> Decoded:
 
 def _moment(timestamp: int) -> msgspec.Raw:
     if timestamp == NO_TIMESTAMP:
-        return _NOW
+        return NOW
 
     try:
         moment = _BEGINNING + timedelta(milliseconds=timestamp)
     except OverflowError:
-        return _NOW
+        return NOW
 
     return msgspec.Raw(b'"%s"' % moment.isoformat().encode())

@@ -14,7 +14,7 @@ import attrs
 import msgspec
 
 from streamhouse_connect import NO_TIMESTAMP
-from streamhouse_postgres_sink._cells import holds_escapes
+from streamhouse_postgres_sink._cells import NOW, holds_escapes
 from streamhouse_postgres_sink._rows import NULL, Fields
 
 if TYPE_CHECKING:
@@ -27,8 +27,6 @@ if TYPE_CHECKING:
 __all__ = ["gathered", "mapped", "with_metadata", "with_nulls"]
 
 _BEGINNING: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_NOW: Final = msgspec.Raw(b'"now"')
-"""PostgreSQL's own word for the time of the transaction."""
 
 
 def mapped(decoded: Decoded, config: TableConfig) -> Decoded:
@@ -59,7 +57,7 @@ def with_metadata(decoded: Decoded, batch: Batch, columns: Mapping[str, str]) ->
             {
                 "topic": msgspec.Raw(topic),
                 "partition": msgspec.Raw(b"%d" % span.tp.partition),
-                "ingested_at": _NOW,
+                "ingested_at": NOW,
             },
         )
         indexes = range(span.start, span.stop)

@@ -3,7 +3,7 @@
 JSON and COPY's text format are close: between two tabs, a JSON number is PostgreSQL's number, and a JSON string without
 escapes is PostgreSQL's text once its quotes are gone. So values are split into their fields' JSON texts, not decoded; fields
 are joined by tabs, lines by newlines, and then all quotes are taken away at once. Documents keep theirs: they are put behind
-the others' cells after that. Escapes, and types whose text differs (see `_types`), are handled cell by cell before all that.
+the others' cells after that. Escapes, and types whose text differs (see `_contents`), are handled cell by cell before all that.
 
 This module knows nothing of SQL or connections.
 """
@@ -17,6 +17,7 @@ import attrs
 import msgspec
 
 from streamhouse_connect import FatalError
+from streamhouse_postgres_sink._arrays import converted
 from streamhouse_postgres_sink._cells import (
     Forbidden,
     Unstorable,
@@ -28,13 +29,15 @@ from streamhouse_postgres_sink._cells import (
     text_of,
     without_nulls,
 )
+from streamhouse_postgres_sink._contents import is_plain
 from streamhouse_postgres_sink._loose import loosen, restored
-from streamhouse_postgres_sink._types import Column, Kind, converted, is_plain
+from streamhouse_postgres_sink._types import Kind
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from streamhouse_postgres_sink._cells import Rules
+    from streamhouse_postgres_sink._types import Column
 
 __all__ = ["NULL", "Decoded", "Fields", "Lines", "decode"]
 

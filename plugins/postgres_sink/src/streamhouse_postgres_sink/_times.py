@@ -1,4 +1,4 @@
-"""Numbers and offsets in columns of time: what PostgreSQL's input functions would misread, spelt so that they don't.
+"""Numbers in columns of time: what PostgreSQL's input functions would misread, spelt so that they don't.
 
 A number is an epoch in UTC, in a unit that is given, or goes by its magnitude:
 
@@ -6,9 +6,9 @@ A number is an epoch in UTC, in a unit that is given, or goes by its magnitude:
     date        days            20260210         seconds         milliseconds    microseconds
     timestamp   seconds ────────────────────────────────────     milliseconds    microseconds
     time        nothing says what it counts: it is refused unless the unit is given, and then counts from midnight
+    interval    seconds, in every unit that is given
 
-What would lie in the year 9999 in the smaller unit does lie there: so "never" is spelt. Where a column has no time zone,
-PostgreSQL drops the offset of a text without a word, and another instant is stored: such a text is put in UTC.
+What would lie in the year 9999 in the smaller unit does lie there: so "never" is spelt.
 """
 
 from __future__ import annotations
@@ -23,29 +23,16 @@ from streamhouse_postgres_sink._cells import Unstorable
 if TYPE_CHECKING:
     from streamhouse_postgres_sink._cells import Rules
 
-__all__ = ["NUMBER", "ZONED", "day", "instant", "of_day", "put_in_utc"]
+__all__ = ["NUMBER", "day", "instant", "of_day", "seconds"]
 
 NUMBER: Final = re.compile(rb"-?[0-9]")
 """Begins like a number of JSON."""
-ZONED: Final = re.compile(
-    rb"\d:\d\d(?::\d\d)?(?:[.,]\d+)?(?:\s?[AP]M)?\s?[+-]\d"
-    rb"|T\d\d(?:\d\d){0,2}(?:[.,]\d+)?[+-]\d"
-    rb"|\d:\d\d(?::\d\d)?(?:[.,]\d+)?(?:\s?[AP]M)?\s?(?!(?:AM|PM|Z|UTC|GMT|BC|AD)\b)[A-Z]",
-    re.IGNORECASE,
-)
-"""A time of day, and an offset or the name of a zone behind it that is not UTC's."""
-
-_ISO: Final = re.compile(
-    r"(?:(?P<date>\d{4}-?\d\d-?\d\d)[T ])?(?P<time>\d\d(?::?\d\d(?::?\d\d)?)?)(?P<fraction>[.,]\d+)?"
-    r"\s?(?P<offset>[+-]\d\d(?::?\d\d(?::?\d\d)?)?)",
-    re.IGNORECASE,
-)
 _PER_SECOND: Final = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
 _LIMITS: Final = (("s", 10**11), ("ms", 10**14), ("us", 10**17))
 _YEAR_9999: Final = range(253_370_764_800, 253_402_300_800)
+_YEAR_10000: Final = _YEAR_9999.stop * 10**6
 _DAYS: Final = 10**7
 _DATE_DIGITS: Final = 8
-_TIME_DIGITS: Final = 6
 _DAY: Final = 86_400
 _CYCLE: Final = timedelta(days=146_097) // timedelta(microseconds=1)
 """The Gregorian calendar repeats itself every 400 years."""
@@ -61,7 +48,10 @@ def instant(raw: bytes, rules: Rules) -> bytes:
     """
     number = _number(raw)
     unit = _unit(number) if rules.unit == "auto" else rules.unit
-    return _spelt(int((number * 10**6 / _PER_SECOND[unit]).to_integral_value()))
+    exact = number * 10**6 / _PER_SECOND[unit]
+    microseconds = int(exact.to_integral_value())
+    is_never = microseconds == _YEAR_10000 and exact < _YEAR_10000
+    return _spelt(microseconds - 1 if is_never else microseconds)
 
 
 def day(raw: bytes, rules: Rules) -> bytes:
@@ -100,26 +90,12 @@ def of_day(raw: bytes, rules: Rules) -> bytes:
     return (_BEGINNING + timedelta(microseconds=microseconds)).time().isoformat().encode()
 
 
-def put_in_utc(text: str) -> str:
-    """Return the same instant, or time of day, in UTC and without an offset.
+def seconds(raw: bytes) -> bytes:
+    """Spell an interval of so many seconds.
 
-    :raises Unstorable: it is not in ISO 8601, or lies outside the years 1 to 9999.
+    :raises Unstorable: it is longer than any.
     """
-    found = _ISO.fullmatch(text.strip())
-
-    try:
-        if found is None or (found["fraction"] and len(found["time"].replace(":", "")) < _TIME_DIGITS):
-            raise ValueError  # noqa: TRY301 - the same as what is not in the calendar
-
-        stood = datetime.fromisoformat(f"{found['date'] or '2000-01-01'}T{found['time']}{found['offset']}")
-        moved = stood.astimezone(UTC)
-    except (ValueError, OverflowError):
-        raise Unstorable(
-            "22009", "has an offset or time zone that a column without one would lose; give it in ISO 8601, or in UTC"
-        ) from None
-
-    form = "%H:%M:%S" if found["date"] is None else "T%H:%M:%S"
-    return f"{moved.date() if found['date'] else ''}{moved.strftime(form)}{found['fraction'] or ''}"
+    return f"{_number(raw):f} seconds".encode()
 
 
 def _number(raw: bytes) -> Decimal:
