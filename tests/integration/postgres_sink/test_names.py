@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
-from psycopg.sql import Identifier
+from psycopg.sql import Identifier, Literal
 
 from integration.postgres_sink.conftest import OpenSink, Sql
 from streamhouse_connect import RejectedRecords, SecretUrl, TopicPartition
 from streamhouse_connect.testing import make_batch, make_context
 from streamhouse_postgres_sink import PostgresConfig, PostgresSink
 
+MAX_BYTES = 63
 HOSTILE = [
     'x"; DROP TABLE victims; --',
     "x'); DROP TABLE victims; --",
@@ -28,6 +31,11 @@ HOSTILE = [
     "streamhouse_seq",
     "$1",
     " ",
+    "\\",
+    "'",
+    "\U0001f600\ufe0f",
+    "streamhouse_new",
+    "excluded",
 ]
 
 
@@ -53,6 +61,103 @@ async def test_schema_table_and_columns_may_have_any_name(sql: Sql, open_sink: O
 
     assert list(caught.value.reasons) == [1]
     assert f'column "{name}"' in caught.value.reasons[1]
+    assert sql.run("SELECT * FROM victims") == []
+
+
+@pytest.mark.parametrize(
+    "name", [name for name in HOSTILE if len(name.encode()) < MAX_BYTES and name.strip() and ":" not in name]
+)
+async def test_columns_of_every_use_may_have_any_name(sql: Sql, open_sink: OpenSink, name: str):
+    """Of the key, the guard, soft deletes, what is known of a record, and what is not; in shapes that have to be folded."""
+    guard, soft, offset, rest, other = (f"{name}{n}" if n else name for n in range(1, 6))
+    columns = {name + "0": "int", guard: "int", soft: "bool", offset: "bigint", rest: "jsonb", other: "text"}
+    listed = ", ".join(f"{Identifier(column).as_string(None)} {type_}" for column, type_ in columns.items())
+    sql.run("CREATE TABLE victims (id int)")
+    sql.run(f"CREATE TABLE orders ({listed}, PRIMARY KEY ({Identifier(name + '0').as_string(None)}))")
+    options: dict[str, Any] = {
+        "key": (name + "0",),
+        "pk_mode": "record_key",
+        "delete_enabled": True,
+        "delete_soft_column": soft,
+        "guard_column": guard,
+        "skip_unchanged": True,
+        "metadata_columns": (f"offset:{offset}",),
+        "unknown_fields": f"column:{rest}",
+        "fields_exclude": (f"{name}9",),
+    }
+    sink = await open_sink(**options)
+    await sink.write_keyed(
+        ({name + "0": 1}, {guard: 2, other: name, f"{name}8": name, f"{name}9": 1}),
+        ({name + "0": 1}, {guard: 1, other: "older"}),
+        ({name + "0": 2}, {guard: 1}),
+        ({name + "0": 2}, None),
+        ({name + "0": "2"}, {guard: 3, other: name}),
+        ({name + "0": 3}, {guard: 1}),
+        ({name + "0": 3}, None),
+    )
+    assert sql.run("SELECT * FROM orders ORDER BY 1") == [
+        (1, 2, False, 0, {f"{name}8": name}, name),
+        (2, 3, False, 4, None, name),
+        (3, 1, True, 5, None, None),
+    ]
+    assert sql.run("SELECT * FROM victims") == []
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+@pytest.mark.parametrize("mode", ["update", "insert_ignore"])
+async def test_every_mode_takes_any_name(sql: Sql, open_sink: OpenSink, mode: str, name: str):
+    """Also where a row is locked, or passed over."""
+    quoted = Identifier(name).as_string(None)
+    sql.run("CREATE TABLE victims (id int)")
+    sql.run(f"CREATE TABLE {quoted} ({quoted} text PRIMARY KEY, a text, b text)")
+    sql.run(f"INSERT INTO {quoted} VALUES ({Literal(name).as_string(None)})")
+    sink = await open_sink(mode=mode, table=quoted, key=(name,))
+    await sink.write({name: name, "a": name}, {name: name, "b": name}, {name: "new"})
+    rows = {"update": [(name, name, name)], "insert_ignore": [(name, None, None), ("new", None, None)]}
+    assert set(sql.run(f"SELECT * FROM {quoted}")) == set(rows[mode])
+    assert sql.run("SELECT * FROM victims") == []
+
+
+@pytest.mark.parametrize("name", [*HOSTILE, "null", "\\N", "\\.", '"', "{}"])
+async def test_keys_may_be_anything(sql: Sql, open_sink: OpenSink, name: str):
+    """Text as it is, or JSON; what is written by a key is deleted by it, and nothing else."""
+    sql.run("CREATE TABLE victims (id int)")
+    sql.run("CREATE TABLE orders (id text PRIMARY KEY, a int)")
+    sink = await open_sink(pk_mode="record_key", delete_enabled=True)
+    await sink.write_keyed(({"id": name}, {"a": 1}), ("other", {"a": 2}))
+    assert sql.run("SELECT * FROM orders ORDER BY a") == [(name, 1), ("other", 2)]
+    await sink.write_keyed(({"id": name}, {"a": 3}), ({"id": name}, None))
+    assert sql.run("SELECT * FROM orders") == [("other", 2)]
+    assert sql.run("SELECT * FROM victims") == []
+
+
+@pytest.mark.parametrize("name", ["x" * 64, "\x00", "", "ö" * 32, "\ud800", "ctid", "tableoid"])
+async def test_a_field_that_no_column_can_be_called_after_rejects_its_record(sql: Sql, open_sink: OpenSink, name: str):
+    """Where it would get one; the others are written, into columns that are not cut off."""
+    sql.run("CREATE TABLE orders (id int PRIMARY KEY)")
+    sink = await open_sink(auto_evolve="add")
+
+    with pytest.raises(RejectedRecords) as caught:
+        await sink.write({"id": 1}, {"id": 2, name: 1})
+
+    assert list(caught.value.reasons) == [1]
+    assert sql.run("SELECT * FROM orders") == []
+    await sink.write({"id": 1, "x" * 63: 1})
+    assert sql.run("SELECT * FROM orders") == [(1, 1)]
+
+
+@pytest.mark.parametrize("name", [*HOSTILE, "{topic}", "%(topic)s"])
+async def test_topics_may_have_any_name(sql: Sql, open_sink: OpenSink, name: str):
+    """Each has its table, and its name stands in the rows."""
+    sql.run("CREATE TABLE victims (id int)")
+    topics = {name: [{"id": 1}, {"id": 2, "a": name}], f"{name[:20]}2": [{"id": 3}]}
+    sink = await open_sink(table="{topic}", topics=tuple(topics), auto_create=True, metadata_columns=("topic:t",))
+    await sink.write_topics(topics)
+
+    for topic, records in topics.items():
+        quoted = Identifier(topic).as_string(None)
+        assert sql.run(f"SELECT id, t FROM {quoted} ORDER BY id") == [(record["id"], topic) for record in records]
+
     assert sql.run("SELECT * FROM victims") == []
 
 

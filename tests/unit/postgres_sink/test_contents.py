@@ -48,6 +48,8 @@ def spelt(value: object) -> bytes:
         (CENTS, "secret"),
         (CENTS, b"1e999999999999999999999"),
         (HUNDREDS, b"12300"),
+        (HUNDREDS, b"0"),
+        (HUNDREDS, "NaN"),
         (INTEGERS, b"17.0"),
         (Column("c", "numeric", Kind.NUMERIC), b"1.23456789"),
         (THREE, "abc"),

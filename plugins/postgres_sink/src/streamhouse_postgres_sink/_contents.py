@@ -150,23 +150,19 @@ def _number(column: Column, raw: bytes, rules: Rules) -> None:
         return
 
     try:
-        exponent = _exponent(Decimal(text_of(raw, rules).strip().decode()))
+        number = Decimal(text_of(raw, rules).strip().decode())
     except ArithmeticError:  # no number, or one beyond everything: PostgreSQL says so
         return
 
-    if exponent < -scale:
+    if _has_digits_below(number, -scale):
         raise Unstorable("22003", "has more digits than the column keeps, and would be rounded (numeric.rounding)")
 
 
-def _exponent(number: Decimal) -> int:
-    """Return the power of ten that the last digit counts which is not 0; none is less than 0 for what has no digits."""
+def _has_digits_below(number: Decimal, power: int) -> bool:
+    """Say whether a digit that is not 0 counts less than this power of ten; NaN and infinities have no digits."""
     _, digits, exponent = number.as_tuple()
-
-    if not isinstance(exponent, int) or not number:
-        return 0
-
     zeros = len(digits) - len(bytes(digits).rstrip(b"\0"))
-    return exponent + zeros
+    return isinstance(exponent, int) and number != 0 and exponent + zeros < power
 
 
 def _varchar(column: Column, raw: bytes, rules: Rules) -> None:
