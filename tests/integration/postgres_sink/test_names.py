@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from psycopg.sql import Identifier, Literal
 
-from integration.postgres_sink.conftest import OpenSink, Sql
+from integration.postgres_sink.conftest import OpenSink, Row, Sql
 from streamhouse_connect import RejectedRecords, SecretUrl, TopicPartition
 from streamhouse_connect.testing import make_batch, make_context
 from streamhouse_postgres_sink import PostgresConfig, PostgresSink
@@ -68,7 +68,10 @@ async def test_schema_table_and_columns_may_have_any_name(sql: Sql, open_sink: O
     "name", [name for name in HOSTILE if len(name.encode()) < MAX_BYTES and name.strip() and ":" not in name]
 )
 async def test_columns_of_every_use_may_have_any_name(sql: Sql, open_sink: OpenSink, name: str):
-    """Of the key, the guard, soft deletes, what is known of a record, and what is not; in shapes that have to be folded."""
+    """Of the key, the guard, soft deletes, what is known of a record, and what is not; in shapes that have to be folded.
+
+    In options that take pairs the last colon counts, and blanks around names do not.
+    """
     guard, soft, offset, rest, other = (f"{name}{n}" if n else name for n in range(1, 6))
     columns = {name + "0": "int", guard: "int", soft: "bool", offset: "bigint", rest: "jsonb", other: "text"}
     listed = ", ".join(f"{Identifier(column).as_string(None)} {type_}" for column, type_ in columns.items())
@@ -113,7 +116,10 @@ async def test_every_mode_takes_any_name(sql: Sql, open_sink: OpenSink, mode: st
     sql.run(f"INSERT INTO {quoted} VALUES ({Literal(name).as_string(None)})")
     sink = await open_sink(mode=mode, table=quoted, key=(name,))
     await sink.write({name: name, "a": name}, {name: name, "b": name}, {name: "new"})
-    rows = {"update": [(name, name, name)], "insert_ignore": [(name, None, None), ("new", None, None)]}
+    rows: dict[str, list[Row]] = {
+        "update": [(name, name, name)],
+        "insert_ignore": [(name, None, None), ("new", None, None)],
+    }
     assert set(sql.run(f"SELECT * FROM {quoted}")) == set(rows[mode])
     assert sql.run("SELECT * FROM victims") == []
 
@@ -150,7 +156,7 @@ async def test_a_field_that_no_column_can_be_called_after_rejects_its_record(sql
 async def test_topics_may_have_any_name(sql: Sql, open_sink: OpenSink, name: str):
     """Each has its table, and its name stands in the rows."""
     sql.run("CREATE TABLE victims (id int)")
-    topics = {name: [{"id": 1}, {"id": 2, "a": name}], f"{name[:20]}2": [{"id": 3}]}
+    topics: dict[str, list[dict[str, object]]] = {name: [{"id": 1}, {"id": 2, "a": name}], f"{name[:20]}2": [{"id": 3}]}
     sink = await open_sink(table="{topic}", topics=tuple(topics), auto_create=True, metadata_columns=("topic:t",))
     await sink.write_topics(topics)
 
