@@ -389,6 +389,18 @@ async def test_an_epoch_with_a_unit_is_what_postgresql_makes_of_it(sql: Sql, ope
     assert sql.run(query.format(seconds)) == [(True, True, True)]
 
 
+async def test_a_type_of_an_extension_reads_its_own_text(sql: Sql, open_sink: OpenSink):
+    """Here that of a vector is a list of JSON; what it refuses rejects the record."""
+    sql.run("CREATE EXTENSION vector")
+    sql.run("CREATE TABLE orders (id int PRIMARY KEY, v vector(2))")
+    sink = await open_sink()
+    await sink.write({"id": 1, "v": [1, 2.5]}, {"id": 2, "v": "[3,4]"})
+    assert sql.run("SELECT v::text FROM orders ORDER BY id") == [("[1,2.5]",), ("[3,4]",)]
+
+    with pytest.raises(RejectedRecords, match=r'22000 .*column "v" of type vector\(2\)'):
+        await sink.write({"id": 3, "v": [1, 2, 3]})
+
+
 async def test_digits_beyond_the_scale_are_rounded_if_that_is_asked_for(sql: Sql, open_sink: OpenSink):
     """By PostgreSQL, away from zero."""
     sql.run("CREATE TABLE orders (id int PRIMARY KEY, v numeric(10,2), a numeric(10,2)[])")
