@@ -22,6 +22,8 @@ from streamhouse_postgres_sink._shapes import Group
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from psycopg import sql
+
     from streamhouse_postgres_sink._cells import Rules
     from streamhouse_postgres_sink._copying import Copying
     from streamhouse_postgres_sink._rows import Decoded
