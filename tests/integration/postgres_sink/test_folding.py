@@ -6,6 +6,7 @@ import itertools
 import os
 import random
 from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
 import attrs
@@ -15,7 +16,7 @@ from integration.postgres_sink.conftest import OpenSink, Sql
 
 DEFAULTS: dict[str, Any] = {"a": 7, "b": None, "at": None, "gone": None}
 KEYS = 5
-BATCHES = 60
+BATCHES = 30
 
 Event = tuple[int, dict[str, Any] | None]
 
@@ -27,6 +28,7 @@ class Model:
     mode: str
     guarded: bool = False
     soft: bool = False
+    missing: str = "keep"
     rows: dict[int, dict[str, Any]] = attrs.field(factory=dict)
     counts: Counter[str] = attrs.field(factory=Counter)
 
@@ -41,13 +43,13 @@ class Model:
         elif self._is_older(fields["at"] if self.guarded else None, self.rows[key]["at"]):
             self.counts["row_older"] += 1
         else:
-            self.rows[key] |= fields | self._live
+            self.rows[key] = (self.rows[key] if self.missing == "keep" else self._lacking) | fields | self._live
 
     def _miss(self, key: int, fields: dict[str, Any]) -> None:
         if self.mode == "update":
             self.counts["row_missing"] += 1
         else:
-            self.rows[key] = DEFAULTS | fields | self._live
+            self.rows[key] = self._lacking | fields | self._live
 
     def _delete(self, key: int) -> None:
         if not self.soft:
@@ -57,6 +59,11 @@ class Model:
 
     def _is_older(self, new: int | None, old: int | None) -> bool:
         return self.guarded and old is not None and (new is None or new < old)
+
+    @property
+    def _lacking(self) -> dict[str, Any]:
+        """What a row has of columns for which its record has no field."""
+        return dict.fromkeys(DEFAULTS) if self.missing == "null" else DEFAULTS
 
     @property
     def _live(self) -> dict[str, Any]:
@@ -83,40 +90,96 @@ def events(rng: random.Random, *, guarded: bool, deletes: bool) -> list[Event]:
     return made
 
 
+@attrs.frozen
+class Keys:
+    """How the numbers that the model knows rows by are spelt as keys."""
+
+    rng: random.Random
+    is_composite: bool
+    is_in_value: bool
+
+    @classmethod
+    def chosen(cls, rng: random.Random, *, deletes: bool) -> Keys:
+        return cls(rng, is_composite=rng.random() < 0.5, is_in_value=not deletes and rng.random() < 0.5)
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        return ("id", "region") if self.is_composite else ("id",)
+
+    @property
+    def mode(self) -> str:
+        return "record_value" if self.is_in_value else "record_key"
+
+    def record(self, key: int, fields: dict[str, Any] | None) -> tuple[Any, dict[str, Any] | None]:
+        """Make a record's key and value; PostgreSQL knows the number however it is spelt."""
+        spelt = {"id": self.rng.choice([key // 2, f"{key // 2}", f" {key // 2}.0"]), "region": "ab"[key % 2]}
+        named = spelt if self.is_composite else {"id": self.rng.choice([key, f"{key}", f"{key}.00"])}
+
+        if self.is_in_value and fields is not None:
+            return None, {**fields, **named} if self.rng.random() < 0.5 else {**named, **fields}
+
+        return named if self.is_composite or self.rng.random() < 0.5 else named["id"], fields
+
+    def number(self, row: Sequence[Any]) -> int:
+        """Return the number by which the model knows a row of the table."""
+        id_, region = row
+        return int(id_) * 2 + "ab".index(region) if self.is_composite else int(id_)
+
+
+@attrs.frozen
+class Case:
+    """A configuration."""
+
+    mode: str
+    missing: str
+    guarded: bool = False
+    deletes: str | None = None
+
+
+MISSING = ["keep", "default", "null"]
 CASES = [
-    *(("upsert", *flags) for flags in itertools.product([False, True], [None, "hard", "soft"])),
-    ("update", False, None),
-    ("update", True, None),
-    ("insert_ignore", False, None),
+    *itertools.starmap(Case, itertools.product(["upsert"], MISSING, [False, True], [None, "hard", "soft"])),
+    *itertools.starmap(Case, itertools.product(["update"], ["keep", "null"], [False, True])),
+    *(Case("insert_ignore", missing) for missing in MISSING),
 ]
 
 
-@pytest.mark.parametrize(("mode", "guarded", "deletes"), CASES)
-async def test_batches_are_written_as_if_one_by_one(
-    sql: Sql, open_sink: OpenSink, mode: str, guarded: bool, deletes: str | None
-):
-    """In every mode, with guards, tombstones and partial records; and what is counted is counted right."""
+@pytest.mark.parametrize("case", CASES, ids=str)
+async def test_batches_are_written_as_if_one_by_one(sql: Sql, open_sink: OpenSink, case: Case):
+    """In every mode, with guards, tombstones and partial records, and any key; and what is counted is counted right."""
     seed = int(os.environ.get("SEED") or random.randrange(1 << 32))
     print(f"SEED={seed}")
     rng = random.Random(seed)
-    sql.run("CREATE TABLE orders (id int PRIMARY KEY, a int DEFAULT 7, b int, at int, gone boolean)")
-    sql.run("INSERT INTO orders (id, b) SELECT n, n FROM generate_series(0, 2) AS n")
-    soft = deletes == "soft"
-    model = Model(mode, guarded=guarded, soft=soft)
-    model.rows.update({n: DEFAULTS | {"b": n} for n in range(3)})
-    options: dict[str, Any] = {"guard_column": "at" if guarded else None, "delete_enabled": deletes is not None}
+    keys = Keys.chosen(rng, deletes=case.deletes is not None)
+    soft = case.deletes == "soft"
+    model = Model(case.mode, guarded=case.guarded, soft=soft, missing=case.missing)
+    sql.run("CREATE TABLE orders (id numeric, region text DEFAULT '', a int DEFAULT 7, b int, at int, gone boolean)")
+    sql.run(f"CREATE UNIQUE INDEX ON orders ({', '.join(keys.columns)})")
+
+    for number in range(3):
+        id_, region = (number // 2, "ab"[number % 2]) if keys.is_composite else (number, "")
+        sql.run("INSERT INTO orders (id, region, b) VALUES (%s, %s, %s)", id_, region, number)
+        model.rows[number] = DEFAULTS | {"b": number}
+
     sink = await open_sink(
-        mode=mode, pk_mode="record_key", delete_soft_column="gone" if soft else None, skip_unchanged=soft, **options
+        mode=case.mode,
+        key=keys.columns,
+        pk_mode=keys.mode,
+        missing_fields=case.missing,
+        guard_column="at" if case.guarded else None,
+        delete_enabled=case.deletes is not None,
+        delete_soft_column="gone" if soft else None,
+        skip_unchanged=case.mode != "insert_ignore" and rng.random() < 0.5,
     )
 
     for _ in range(BATCHES):
-        made = events(rng, guarded=guarded, deletes=deletes is not None)
-        await sink.write_keyed(*made)
+        made = events(rng, guarded=case.guarded, deletes=case.deletes is not None)
+        await sink.write_keyed(*(keys.record(*event) for event in made))
 
-        for key, fields in made:
-            model.write(key, fields)
+        for event in made:
+            model.write(*event)
 
-        rows = {id_: {"a": a, "b": b, "at": at, "gone": gone} for id_, a, b, at, gone in sql.run("TABLE orders")}
+        rows = {keys.number(row[:2]): dict(zip(DEFAULTS, row[2:], strict=True)) for row in sql.run("TABLE orders")}
         assert rows == model.rows, made
 
     assert sink.counts == model.counts
