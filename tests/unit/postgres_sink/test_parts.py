@@ -38,3 +38,14 @@ def test_a_topic_that_can_have_no_table_fails():
     """No retry would help."""
     with pytest.raises(FatalError, match=r"64 bytes.*choose another table\.name"):
         divided("x" * 64)
+
+
+@pytest.mark.parametrize("table", ["{topic}", "sales.{topic}", '"streamhouse_{topic}"'])
+def test_no_topic_goes_to_the_table_of_offsets(table: str):
+    """Which a record could move then."""
+    topic = "offsets" if "streamhouse" in table else "streamhouse_offsets"
+
+    with pytest.raises(
+        FatalError, match=rf'"streamhouse_offsets" of topic {topic}, where offsets are kept; take the topic'
+    ):
+        divided("x", topic, table=table)

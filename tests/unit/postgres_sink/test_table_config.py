@@ -52,6 +52,7 @@ def test_types_are_named_as_in_sql(type_: str):
     ("options", "problem"),
     [
         ({"table_name": "a b"}, "table.name is not the name"),
+        ({"table_name": "sales.Streamhouse_Offsets"}, "table.name streamhouse_offsets is where offsets are kept"),
         ({"table_name": "{topic}.a"}, "table.name has {topic} in a schema"),
         ({"unknown_fields": "drop"}, "unknown.fields must be ignore, fail, evolve or column:NAME, not 'drop'"),
         ({"unknown_fields": "column:"}, "unknown.fields holds an empty name"),

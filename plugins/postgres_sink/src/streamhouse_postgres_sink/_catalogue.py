@@ -63,7 +63,8 @@ ORDER BY c.attnum
 
 _NOT_NULL: Final = """
 SELECT a.attname::text, a.attidentity <> '' OR a.attgenerated <> '' OR EXISTS (
-         SELECT FROM pg_index i WHERE i.indrelid = a.attrelid AND i.indisprimary AND a.attnum = ANY(i.indkey))
+         SELECT FROM pg_index i WHERE i.indrelid = a.attrelid AND i.indisprimary AND a.attnum = ANY(i.indkey)),
+       a.attidentity <> ''
 FROM pg_attribute a WHERE a.attrelid = %s AND a.attnum > 0 AND NOT a.attisdropped AND a.attnotnull
 """
 
@@ -113,6 +114,7 @@ class Table:
     """The columns that are NOT NULL."""
     never_null: frozenset[str] = frozenset()
     """Those of them that can't be otherwise: in the primary key, identities."""
+    identities: frozenset[str] = frozenset()
 
     @cached_property
     def still(self) -> bytes:
@@ -183,6 +185,7 @@ async def find_table(connection: AsyncConnection, name: TableName) -> Table | No
         is_logged=is_logged,
         oid=oid,
         shape=shape,
-        not_null=frozenset(name for name, _ in not_null),
-        never_null=frozenset(name for name, is_fixed in not_null if is_fixed),
+        not_null=frozenset(name for name, *_ in not_null),
+        never_null=frozenset(name for name, is_fixed, _ in not_null if is_fixed),
+        identities=frozenset(name for name, _, is_identity in not_null if is_identity),
     )

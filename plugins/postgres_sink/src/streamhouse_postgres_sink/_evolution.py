@@ -30,6 +30,8 @@ __all__ = ["Additions", "add_columns", "additions", "create_table", "widen"]
 _SYSTEM: Final = frozenset({"tableoid", "xmin", "cmin", "xmax", "cmax", "ctid"})
 _SIZES: Final = {"smallint": 2, "integer": 4, "bigint": 8}
 _INTEGERS: Final = {size: name for name, size in _SIZES.items()}
+_ANY_SIZE: Final = "numeric"
+"""What no identity can be."""
 _INTEGER: Final = re.compile(rb"-?[0-9]+")
 _FRACTION: Final = re.compile(rb"-?[0-9]*\.?[0-9]+(?:[eE][+-]?[0-9]+)?")
 _VARCHAR: Final = re.compile(r"character varying\((?P<length>\d+)\)")
@@ -106,7 +108,7 @@ def widen(table: Table, records: Sequence[Fields], *, key: Collection[str], inse
     for column in table.columns:
         name = sql.Identifier(column.name)
 
-        if wider := _wider(column, records):
+        if (wider := _wider(column, records)) and not (wider == _ANY_SIZE and column.name in table.identities):
             changes.append(sql.SQL("ALTER COLUMN {} TYPE {}").format(name, sql.SQL(wider)))
 
         if column.name in table.not_null - {*table.never_null, *key} and _lacks(column, records, inserts=inserts):
@@ -138,7 +140,7 @@ def _wider(column: Column, records: Sequence[Fields]) -> str | None:
 
     if size := _SIZES.get(column.type):
         needed = max((_size(cell) for cell in cells), default=0)
-        return _INTEGERS.get(needed, "numeric") if needed > size else None
+        return _INTEGERS.get(needed, _ANY_SIZE) if needed > size else None
 
     if varchar := _VARCHAR.fullmatch(column.type):
         return "text" if any(_length(cell) > int(varchar["length"]) for cell in cells) else None

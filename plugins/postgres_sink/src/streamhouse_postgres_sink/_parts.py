@@ -8,6 +8,7 @@ import attrs
 
 from streamhouse_connect import FatalError
 from streamhouse_postgres_sink._names import InvalidName
+from streamhouse_postgres_sink._offset_statements import NAME as OFFSETS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -39,11 +40,19 @@ def table_of(topic: str, tables: TablePattern) -> TableName:
     :raises FatalError: if PostgreSQL can have no such table.
     """
     try:
-        return tables.table(topic)
+        table = tables.table(topic)
     except InvalidName as error:
         raise FatalError(
             f"table.name {error}; take the topic out of the connector, or choose another table.name"
         ) from None
+
+    if table.name == OFFSETS:
+        raise FatalError(
+            f"table.name {tables.name} makes {table} of topic {topic}, where offsets are kept; take the topic out of the "
+            "connector, or choose another table.name"
+        )
+
+    return table
 
 
 def parts(batch: Batch, decoded: Decoded, tables: TablePattern) -> list[Part]:

@@ -10,6 +10,7 @@ import attrs
 
 from streamhouse_connect import Problem, option
 from streamhouse_postgres_sink._names import InvalidName, TablePattern, parse_table_name, trouble_with
+from streamhouse_postgres_sink._offset_statements import NAME as OFFSETS
 
 __all__ = ["COLUMN", "METADATA", "TableConfig", "pairs"]
 
@@ -147,7 +148,8 @@ class TableConfig:
         `taken` are columns that other options fill, `value_key` those of the key that are filled from the value.
         """
         try:
-            parse_table_name(self.table_name)
+            if parse_table_name(self.table_name).name == OFFSETS:
+                yield Problem("table.name", f"{OFFSETS} is where offsets are kept; choose another table")
         except InvalidName as error:
             yield from (Problem("table.name", reason) for reason in error.reasons)
 
