@@ -288,7 +288,7 @@ async def test_a_table_that_is_gone_fails_by_its_name(sql: Sql, open_sink: OpenS
         (
             "CREATE TABLE orders (id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY)",
             ("id",),
-            "is GENERATED ALWAYS and can't be written; correct pk.fields",
+            "is GENERATED ALWAYS or computed and can't be written; correct pk.fields",
         ),
         ("CREATE TABLE orders (id int UNIQUE DEFERRABLE)", ("id",), "no unique index on exactly"),
         (

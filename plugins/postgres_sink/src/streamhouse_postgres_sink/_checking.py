@@ -13,13 +13,14 @@ from streamhouse_postgres_sink._connection import connect
 from streamhouse_postgres_sink._errors import translate
 from streamhouse_postgres_sink._fitness import absence, problems_with
 from streamhouse_postgres_sink._offset_statements import OffsetStatements
+from streamhouse_postgres_sink._probing import refusal, with_writable
 from streamhouse_postgres_sink._targets import needs_of
 from streamhouse_postgres_sink._url import place
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from streamhouse_postgres_sink._catalogue import Schema
+    from streamhouse_postgres_sink._catalogue import Schema, Table
     from streamhouse_postgres_sink._config import PostgresConfig
     from streamhouse_postgres_sink._connection import Connection
 
@@ -52,7 +53,7 @@ async def _problems_with_database(connection: Connection, config: PostgresConfig
     problems = [Problem("connection.url", _IS_READ_ONLY)] if is_read_only else []
 
     if table is not None:
-        problems += problems_with(table, mode=config.mode, needs=needs_of(config))
+        problems += await _problems_with_table(connection, table, config)
     elif schema is None:
         problems.append(Problem("table.name", _no_schema(tables.name.schema)))
     elif tables.is_single and not config.auto_create:
@@ -64,6 +65,16 @@ async def _problems_with_database(connection: Connection, config: PostgresConfig
         problems += await _problems_with_offsets(connection, schema)
 
     return problems
+
+
+async def _problems_with_table(connection: Connection, table: Table, config: PostgresConfig) -> Sequence[Problem]:
+    table = await with_writable(connection, table)
+
+    if problems := list(problems_with(table, mode=config.mode, needs=needs_of(config))):
+        return problems
+
+    problem = await refusal(connection, table, mode=config.mode)
+    return [problem] if problem else []
 
 
 async def _problems_with_offsets(connection: Connection, schema: Schema) -> Sequence[Problem]:

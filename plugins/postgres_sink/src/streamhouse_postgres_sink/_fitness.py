@@ -100,7 +100,8 @@ def _troubles(table: Table, mode: Mode, needs: Needs) -> Iterator[Problem]:
         if generated := [name for name in names if name in columns and not columns[name].is_writable]:
             listed = ", ".join(generated)
             yield Problem(
-                option, f"column {listed} of {table.name} is GENERATED ALWAYS and can't be written; correct {option}"
+                option,
+                f"column {listed} of {table.name} is GENERATED ALWAYS or computed and can't be written; correct {option}",
             )
 
     if mode.soft_column and (soft := columns.get(mode.soft_column)) and mark_of(soft) is None:

@@ -12,6 +12,7 @@ from streamhouse_postgres_sink._changes import change
 from streamhouse_postgres_sink._evolution import add_columns, additions, create_table, widen
 from streamhouse_postgres_sink._fitness import Needs, absence, check
 from streamhouse_postgres_sink._loads import planned
+from streamhouse_postgres_sink._probing import probe, with_writable
 from streamhouse_postgres_sink._shapes import Shapes
 from streamhouse_postgres_sink._table_config import METADATA
 from streamhouse_postgres_sink._target import Target
@@ -137,7 +138,9 @@ class Targets:
 
             raise FatalError(absence(name))
 
+        table = await with_writable(self._connection, table)
         check(table, mode=self._mode, needs=self._needs)
+        await probe(self._connection, table, mode=self._mode)
         number = self._numbers.setdefault(name, len(self._numbers))
         target = Target(self._connection, table, self._config, number=number)
         await target.prepare()
