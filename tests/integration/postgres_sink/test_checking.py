@@ -102,3 +102,31 @@ async def test_a_database_that_is_read_only_is_said_beforehand(sql: Sql):
     sql.run("CREATE TABLE orders (id int PRIMARY KEY)")
     sql.run("ALTER DATABASE postgres_sink SET default_transaction_read_only = on")
     assert "can't be written to" in (await found(sql.url))["connection.url"]
+
+
+@pytest.mark.parametrize(
+    ("by", "remedy"),
+    [
+        ("(day)", "has to have the columns that it is partitioned by: add day to pk.fields"),
+        ("(date_trunc('day', day))", "partitioned by an expression can't have one; correct insert.mode"),
+        ("(id)", 'CREATE UNIQUE INDEX ON "public"."orders" ("id")'),
+    ],
+)
+async def test_a_remedy_for_a_partitioned_table_is_one_that_works(sql: Sql, by: str, remedy: str):
+    """PostgreSQL wants the partition key in every unique index."""
+    sql.run(f"CREATE TABLE orders (id int, day timestamp) PARTITION BY RANGE {by}")
+    problem = (await found(sql.url))["pk.fields"]
+    assert remedy in problem
+
+    if "CREATE" in remedy:
+        sql.run(problem.partition(": ")[2].partition(", or ")[0])
+        assert await found(sql.url) == {}
+
+
+async def test_a_foreign_table_has_no_unique_index(sql: Sql):
+    """And can't be given one."""
+    sql.run("CREATE FOREIGN DATA WRAPPER w; CREATE SERVER s FOREIGN DATA WRAPPER w")
+    sql.run("CREATE FOREIGN TABLE orders (id int) SERVER s")
+    assert "a foreign table can't have one" in (await found(sql.url))["pk.fields"]
+    assert await found(sql.url, insert_mode="insert") == {}
+    sql.run("DROP FOREIGN DATA WRAPPER w CASCADE")

@@ -6,9 +6,10 @@ import pytest
 
 from streamhouse_postgres_sink._merges import Merges
 from streamhouse_postgres_sink._modes import InsertMode, Mode
-from streamhouse_postgres_sink._names import TableName
 from streamhouse_postgres_sink._statements import Statements
+from unit.postgres_sink import tables
 
+MODES: tuple[InsertMode, InsertMode] = ("upsert", "insert_ignore")
 HOSTILE = 'x"; DROP TABLE t; --'
 
 
@@ -16,7 +17,7 @@ def merges(
     *columns: str, insert: InsertMode = "upsert", key: tuple[str, ...] = ("id",), table: str = "t", **mode: Any
 ) -> Merges:
     made = Mode(insert=insert, key=key, **mode)
-    return Merges(Statements(TableName("s", table), columns=columns, mode=made))
+    return Merges(Statements(tables.table("s", table, *columns), mode=made))
 
 
 def merged(*columns: str, shape: int = 0, **mode: Any) -> str:
@@ -124,3 +125,23 @@ def test_columns_of_our_own_do_not_clash_with_the_tables():
     text = merges("streamhouse_rank", "streamhouse_life", "at", guard="at").mixed_keys().as_string(None)
     assert '"streamhouse_rank_"' in text
     assert '"streamhouse_life_"' in text
+
+
+def test_of_several_indexes_the_one_that_takes_the_same_for_equal_decides():
+    """It is named, and a row that only another one refuses is refused."""
+    table = tables.table("s", "t", "id", "a", arbiters={frozenset({"id"}): 'id COLLATE "C" text_ops'})
+    upsert, ignore = (Merges(Statements(table, mode=Mode(insert=mode, key=("id",)))) for mode in MODES)
+    made = [found.as_string() for merges in (upsert, ignore) if (found := merges.merge(["id", "a"], shape=0))]
+    assert ['ON CONFLICT (id COLLATE "C" text_ops) DO' in text for text in made] == [True, True]
+
+
+def test_rows_are_compared_as_what_their_domains_are_made_of():
+    """For the row of the stage has no domain there."""
+    table = tables.table("s", "t", "id", "a", bases={"a": "integer"})
+    mode = Mode(insert="update", key=("id",), skip_unchanged=True)
+    made = Merges(Statements(table, mode=mode)).merge(["id", "a"], shape=0)
+    assert made
+    assert made.as_string().endswith(
+        'ROW(CAST("streamhouse_row"."a" AS integer))::record OPERATOR(pg_catalog.*<>)'
+        ' ROW(CAST("streamhouse_new"."a" AS integer))::record'
+    )

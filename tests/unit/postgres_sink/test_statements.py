@@ -1,14 +1,14 @@
 from __future__ import annotations
 
 from streamhouse_postgres_sink._modes import Mode
-from streamhouse_postgres_sink._names import TableName
 from streamhouse_postgres_sink._statements import Statements
+from unit.postgres_sink import tables
 
 HOSTILE = 'x"; DROP TABLE t; --'
 
 
 def statements(*columns: str, mode: Mode | None = None, table: str = "orders") -> Statements:
-    return Statements(TableName("sales", table), columns=columns, mode=mode or Mode(insert="upsert", key=("id",)))
+    return Statements(tables.table("sales", table, *columns), mode=mode or Mode(insert="upsert", key=("id",)))
 
 
 def test_names_are_never_sql():
@@ -46,3 +46,14 @@ def test_rows_of_defaults_are_ignored_like_others():
     assert "CONFLICT" not in statements("id").insert_defaults(2).as_string(None)
     ignoring = statements("id", mode=Mode(insert="insert_ignore"))
     assert ignoring.insert_defaults(2).as_string(None).endswith("generate_series(1, 2) ON CONFLICT DO NOTHING")
+
+
+def test_what_a_domain_is_made_of_takes_null_in_the_stage():
+    """A key is never null, and stays what it is."""
+    table = tables.table("s", "t", "id", HOSTILE, bases={"id": "integer", HOSTILE: "character varying(3)"})
+    made = Statements(table, mode=Mode(insert="update", key=("id",)))
+    quoted = '"x""; DROP TABLE t; --"'
+    assert (
+        f'SELECT "id" AS "id", CAST({quoted} AS character varying(3)) AS {quoted}, NULL'
+        in made.create_stage()[1].as_string()
+    )

@@ -72,6 +72,9 @@ def test_types_are_named_as_in_sql(type_: str):
         ({"fields_include": ("a",)}, "pk.fields id is written by no field"),
         ({"fields_exclude": ("id",)}, "pk.fields id is written by no field"),
         ({"fields_rename": ("id:key",)}, "pk.fields id is written by no field"),
+        ({"guard_column": "at", "fields_exclude": ("at",)}, "upsert.guard.column at is written by no field"),
+        ({"guard_column": "at", "fields_include": ("id",)}, "upsert.guard.column at is written by no field"),
+        ({"guard_column": "at", "fields_rename": ("at:time",)}, "upsert.guard.column at is written by no field"),
         ({"insert_mode": "update", "missing_fields": "default"}, "missing.fields default needs another insert.mode"),
         ({"skip_unchanged": True, "metadata_columns": ("ingested_at",)}, "upsert.skip_unchanged has no effect"),
     ],
@@ -87,3 +90,5 @@ def test_a_key_may_come_from_a_field_of_another_name():
     assert not problems(fields_rename=("order_id:id",), fields_include=("order_id",))
     assert not problems(pk_mode="record_key", fields_include=("a",))
     assert not problems(pk_mode="kafka", pk_fields=(), metadata_columns=("topic", "offset"))
+    assert not problems(fields_include=("id",), metadata_columns=("offset:o",), guard_column="o")
+    assert not problems(fields_rename=("time:at",), fields_exclude=("at",), guard_column="at")

@@ -13,8 +13,11 @@ from psycopg import sql
 
 from streamhouse_postgres_sink._names import TableName
 from streamhouse_postgres_sink._types import Column, Kind
+from streamhouse_postgres_sink._uniqueness import arbiters, keys, unique_indexes
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from psycopg import AsyncConnection
 
 __all__ = ["Schema", "Table", "find_schema", "find_table"]
@@ -28,7 +31,9 @@ _TABLE: Final = """
 SELECT c.oid, n.nspname::text, c.relname::text, c.relkind::text, row_security_active(c.oid),
        ARRAY(SELECT p FROM unnest(ARRAY['INSERT', 'UPDATE', 'SELECT']) p WHERE NOT has_any_column_privilege(c.oid, p)),
        has_database_privilege(current_database(), 'TEMP'), has_table_privilege(c.oid, 'DELETE'), c.relpersistence <> 'u',
-       (SELECT {shape} {attributes})
+       (SELECT {shape} {attributes}),
+       ARRAY(SELECT coalesce(a.attname::text, '') FROM pg_partitioned_table t, unnest(t.partattrs::int2[]) AS x (attnum)
+             LEFT JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = x.attnum WHERE t.partrelid = c.oid)
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE c.oid = CASE WHEN %(qualified)s::text IS NOT NULL THEN to_regclass(%(qualified)s) ELSE (
   SELECT r.oid FROM pg_class r JOIN pg_namespace s ON s.oid = r.relnamespace
@@ -66,14 +71,6 @@ SELECT a.attname::text, a.attidentity <> '' OR a.attgenerated <> '' OR EXISTS (
          SELECT FROM pg_index i WHERE i.indrelid = a.attrelid AND i.indisprimary AND a.attnum = ANY(i.indkey)),
        a.attidentity <> ''
 FROM pg_attribute a WHERE a.attrelid = %s AND a.attnum > 0 AND NOT a.attisdropped AND a.attnotnull
-"""
-
-_UNIQUE: Final = """
-SELECT ARRAY(SELECT a.attname::text FROM pg_attribute a
-             WHERE a.attrelid = i.indrelid AND a.attnum = ANY(i.indkey[0:i.indnkeyatts - 1]))
-FROM pg_index i
-WHERE i.indrelid = %s AND i.indisunique AND NOT i.indisexclusion AND i.indisvalid AND i.indimmediate
-  AND i.indpred IS NULL AND i.indexprs IS NULL
 """
 
 _SCHEMA: Final = """
@@ -116,6 +113,12 @@ class Table:
     never_null: frozenset[str] = frozenset()
     """Those of them that can't be otherwise: in the primary key, identities."""
     identities: frozenset[str] = frozenset()
+    partition_key: tuple[str, ...] = ()
+    """The columns that it is partitioned by; an expression is empty."""
+    bases: Mapping[str, str] = attrs.field(factory=dict)
+    """The types that columns are made of whose domain refuses NULL."""
+    arbiters: Mapping[frozenset[str], str] = attrs.field(factory=dict)
+    """Key → what ON CONFLICT has to name to mean an index of `unique`, where another one takes more keys for equal than the columns do."""
 
     @cached_property
     def still(self) -> bytes:
@@ -158,9 +161,9 @@ async def find_table(connection: AsyncConnection, name: TableName) -> Table | No
     if row is None:
         return None
 
-    oid, schema, relation, kind, secured, lacking, can_stage, can_delete, is_logged, shape = row
+    oid, schema, relation, kind, secured, lacking, can_stage, can_delete, is_logged, shape, partition_key = row
     columns = await (await connection.execute(_COLUMNS, [oid])).fetchall()
-    unique = await (await connection.execute(_UNIQUE, [oid])).fetchall()
+    indexes = await unique_indexes(connection, oid)
     not_null = await (await connection.execute(_NOT_NULL, [oid])).fetchall()
     return Table(
         name=TableName(schema, relation),
@@ -178,7 +181,8 @@ async def find_table(connection: AsyncConnection, name: TableName) -> Table | No
             )
             for name, type_, base, is_array, delimiter, has_default, is_writable, modifier in columns
         ),
-        unique=frozenset(frozenset(names) for (names,) in unique),
+        unique=keys(indexes),
+        arbiters=arbiters(indexes),
         lacking=tuple(lacking),
         has_row_security=secured,
         can_stage=can_stage,
@@ -189,4 +193,5 @@ async def find_table(connection: AsyncConnection, name: TableName) -> Table | No
         not_null=frozenset(name for name, *_ in not_null),
         never_null=frozenset(name for name, is_fixed, _ in not_null if is_fixed),
         identities=frozenset(name for name, _, is_identity in not_null if is_identity),
+        partition_key=tuple(partition_key),
     )

@@ -190,6 +190,7 @@ class PostgresConfig(TableConfig):
         yield from self.table_problems(
             taken=[name for name in (*key, self.delete_soft_column) if name],
             value_key=self.mode.key if key_is_in_value else (),
+            guard=self.guard_column,
         )
         yield from self._key_problems()
         yield from self._delete_problems()

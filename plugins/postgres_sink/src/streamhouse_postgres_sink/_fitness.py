@@ -10,6 +10,7 @@ from psycopg import sql
 from streamhouse_connect import FatalError, Problem
 from streamhouse_postgres_sink._deletes import mark_of
 from streamhouse_postgres_sink._types import Kind
+from streamhouse_postgres_sink._uniqueness import index_remedy
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -111,18 +112,12 @@ def _troubles(table: Table, mode: Mode, needs: Needs) -> Iterator[Problem]:
             "type boolean, timestamp or timestamptz as delete.soft.column",
         )
 
-    if (
-        mode.needs_index
-        and columns.keys() >= set(mode.key)
-        and table.kind != "view"
-        and frozenset(mode.key) not in table.unique
-    ):
+    key = frozenset(mode.key)
+
+    if mode.needs_index and columns.keys() >= key and table.kind != "view" and key not in table.unique:
+        remedy = index_remedy(str(table.name), mode.key, kind=table.kind, partition_key=table.partition_key)
         listed = sql.SQL(", ").join(map(sql.Identifier, mode.key)).as_string(None)
-        yield Problem(
-            "pk.fields",
-            f"{table.name} has no unique index on exactly {listed}: CREATE UNIQUE INDEX ON {table.name} ({listed}), "
-            "or correct pk.fields",
-        )
+        yield Problem("pk.fields", f"{table.name} has no unique index on exactly {listed}: {remedy}")
 
 
 def _wrong_types(table: Table, needs: Needs) -> Iterator[Problem]:

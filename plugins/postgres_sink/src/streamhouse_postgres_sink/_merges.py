@@ -71,6 +71,8 @@ class Merges:
         self._columns = statements.columns
         self._seq = statements.seq
         self._shape = statements.shape
+        self._conflict = statements.conflict
+        self._based = statements.based
 
     def merge(self, columns: Sequence[str], *, shape: int) -> sql.Composed | None:
         """Move the staged rows of a shape, which have these columns, into the table; None if that would change nothing.
@@ -182,7 +184,7 @@ class Merges:
 
         key = listed(self._mode.key)
         return sql.SQL("{} SELECT {} {} ORDER BY {}, {} ON CONFLICT ({}) DO NOTHING").format(
-            into, names, start, key, self._seq, key
+            into, names, start, key, self._seq, self._conflict
         )
 
     def _upsert(self, columns: Sequence[str], shape: int) -> sql.Composed:
@@ -196,7 +198,7 @@ class Merges:
             sql.Identifier(_ROW),
             listed(columns),
             self._last(columns, shape),
-            listed(self._mode.key),
+            self._conflict,
             change if others else sql.SQL("NOTHING"),
         )
 
@@ -245,7 +247,8 @@ class Merges:
         if not self._mode.skip_unchanged:
             return []
 
-        return [sql.SQL(_DIFFERS).format(listed(columns, of=_ROW), listed(columns, of=new))]
+        rows = [sql.SQL(", ").join([self._based(name, of=alias) for name in columns]) for alias in (_ROW, new)]
+        return [sql.SQL(_DIFFERS).format(*rows)]
 
 
 def _assignments(columns: Sequence[str], new: str) -> sql.Composed:

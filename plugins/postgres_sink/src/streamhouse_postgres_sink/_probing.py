@@ -67,8 +67,7 @@ async def refusal(connection: Connection, table: Table, *, mode: Mode) -> Proble
     if not mode.is_staged and table.is_copyable:
         return None
 
-    columns = [column.name for column in table.columns if column.is_writable]
-    statements = Statements(table.name, columns=columns, mode=mode, number=_NUMBER)
+    statements = Statements(table, mode=mode, number=_NUMBER)
     option = ""
 
     try:
@@ -76,7 +75,7 @@ async def refusal(connection: Connection, table: Table, *, mode: Mode) -> Proble
             for statement in statements.create_stage(is_lasting=False):
                 await connection.execute(statement)
 
-            for option, statement in _statements(statements, columns):  # noqa: B007 - used where it fails
+            for option, statement in _statements(statements):  # noqa: B007 - used where it fails
                 await connection.execute(sql.SQL(_EXPLAIN).format(statement))
     except psycopg.Error as error:
         if meaning(error) is Meaning.LATER:
@@ -87,12 +86,12 @@ async def refusal(connection: Connection, table: Table, *, mode: Mode) -> Proble
     return None
 
 
-def _statements(statements: Statements, columns: list[str]) -> Iterator[tuple[str, Composed]]:
+def _statements(statements: Statements) -> Iterator[tuple[str, Composed]]:
     """Yield what writes records that have the required fields, and one more; with the options that are to blame."""
     mode = statements.mode
     merges = Merges(statements)
     required = [*dict.fromkeys((*mode.required, *((mode.soft_column,) if mode.soft_column else ())))]
-    others = [name for name in columns if name not in required]
+    others = [name for name in statements.columns if name not in required]
 
     for option, names in (("pk.fields", mode.key), ("upsert.guard.column", (mode.guard,) if mode.guard else ())):
         for name in names:

@@ -17,8 +17,8 @@ from psycopg import sql
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
+    from streamhouse_postgres_sink._catalogue import Table
     from streamhouse_postgres_sink._modes import Mode
-    from streamhouse_postgres_sink._names import TableName
 
 __all__ = ["TOMBSTONE", "Statements", "listed", "unused"]
 
@@ -28,13 +28,20 @@ TOMBSTONE: Final = -1
 class Statements:
     """The statements for one table and mode that are about the stage, or about COPY."""
 
-    def __init__(self, table: TableName, *, columns: Sequence[str], mode: Mode, number: int = 0) -> None:
-        """Take all columns that may be written, and a number for the stage that no other table of the connection has."""
-        self.table = table.identifier
+    def __init__(self, table: Table, *, mode: Mode, number: int = 0) -> None:
+        """Take a number for the stage that no other table of the connection has."""
+        columns = [column.name for column in table.columns if column.is_writable]
+        arbiter = table.arbiters.get(frozenset(mode.key))
+        self.table = table.name.identifier
         self.stage = f"streamhouse_stage_{number}" if number else "streamhouse_stage"
         self.staged = sql.Identifier("pg_temp", self.stage)
         self.mode = mode
         self.columns = tuple(columns)
+        """All that may be written."""
+        self.bases = {name: base for name, base in table.bases.items() if name not in mode.key}
+        """The types of columns of the stage that are not those of the table."""
+        self.conflict = listed(mode.key) if arbiter is None else sql.Composed([sql.SQL(arbiter)])
+        """What ON CONFLICT means by the key."""
         self.seq = sql.Identifier(unused("streamhouse_seq", columns))
         self.shape = sql.Identifier(unused("streamhouse_shape", columns))
 
@@ -47,7 +54,7 @@ class Statements:
         return _copy(self.staged, [*map(sql.Identifier, columns), self.seq, self.shape])
 
     def create_stage(self, *, is_lasting: bool = True) -> Sequence[sql.Composed]:
-        """Make the stage anew: the same types and collations; no key is ever null, everything else may be.
+        """Make the stage anew: the same types and collations, but for domains that refuse NULL; no key is ever null.
 
         It lasts as long as the session, or else as the transaction.
         """
@@ -57,7 +64,12 @@ class Statements:
             sql.SQL("CREATE TEMP TABLE {} ON COMMIT {} AS SELECT {} FROM {} WITH NO DATA").format(
                 sql.Identifier(self.stage),
                 sql.SQL("DELETE ROWS" if is_lasting else "DROP"),
-                _joined([*map(sql.Identifier, self.columns), *numbers]),
+                _joined(
+                    [
+                        *(sql.SQL("{} AS {}").format(self.based(name), sql.Identifier(name)) for name in self.columns),
+                        *numbers,
+                    ]
+                ),
                 self.table,
             ),
         ]
@@ -66,6 +78,12 @@ class Statements:
             for name in self.mode.key
         ]
         return statements
+
+    def based(self, name: str, *, of: str | None = None) -> sql.Composable:
+        """Return a column as one of the stage's type."""
+        column = sql.Identifier(name) if of is None else sql.Identifier(of, name)
+        base = self.bases.get(name)
+        return column if base is None else sql.SQL("CAST({} AS {})").format(column, sql.SQL(base))
 
     def discard(self) -> sql.Composed:
         """Take rows out of the stage; the parameter is an array of their numbers."""

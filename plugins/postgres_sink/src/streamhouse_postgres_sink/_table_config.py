@@ -142,10 +142,13 @@ class TableConfig:
         """Column → type, as far as the types of columns to make are given."""
         return dict(pairs(_listed(self.columns_types)))
 
-    def table_problems(self, *, taken: Collection[str], value_key: Sequence[str]) -> Iterator[Problem]:
+    def table_problems(
+        self, *, taken: Collection[str], value_key: Sequence[str], guard: str | None
+    ) -> Iterator[Problem]:
         """Yield what is wrong beyond the type of single options.
 
-        `taken` are columns that other options fill, `value_key` those of the key that are filled from the value.
+        `taken` are columns that other options fill, `value_key` those of the key that are filled from the value. `guard` is
+        filled from it unless something else does.
         """
         try:
             if parse_table_name(self.table_name).name == OFFSETS:
@@ -162,15 +165,20 @@ class TableConfig:
             if column in taken or column in value_key or column == self.unknown_column:
                 yield Problem("metadata.columns", f"{column} has another use: name a column of its own")
 
-        for name in value_key:
+        yield from self._unfilled("pk.fields", value_key)
+
+        if guard is not None and guard not in (*value_key, *taken, *self.metadata.values()):
+            yield from self._unfilled("upsert.guard.column", [guard])
+
+    def _unfilled(self, option: str, columns: Iterable[str]) -> Iterator[Problem]:
+        for name in columns:
             sources = {field for field, column in self.renames.items() if column == name} or {
                 name
             } - self.renames.keys()
-            kept = sources & set(self.fields_include or sources) - set(self.fields_exclude)
 
-            if not kept:
+            if not sources & set(self.fields_include or sources) - set(self.fields_exclude):
                 yield Problem(
-                    "pk.fields", f"{name} is written by no field: see fields.include, fields.exclude, fields.rename"
+                    option, f"{name} is written by no field: see fields.include, fields.exclude, fields.rename"
                 )
 
     def _unknown_problems(self) -> Iterator[Problem]:

@@ -43,7 +43,7 @@ class Target:
         self._connection = connection
         self._config = config
         self._mode = mode
-        self._statements = Statements(table.name, columns=writable, mode=mode, number=number)
+        self._statements = Statements(table, mode=mode, number=number)
         self._shapes = Shapes(table.columns, key=mode.required, update=mode.updates and mode.is_partial)
         self._copying = Copying(connection, table, shows_values=config.shows_values)
         self._staging = Staging(self._copying, statements=self._statements, shapes=self._shapes, rules=config.rules)

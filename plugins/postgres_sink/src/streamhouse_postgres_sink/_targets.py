@@ -9,6 +9,7 @@ import attrs
 from streamhouse_connect import FatalError, RejectedRecords
 from streamhouse_postgres_sink._catalogue import find_table
 from streamhouse_postgres_sink._changes import change
+from streamhouse_postgres_sink._domains import with_bases
 from streamhouse_postgres_sink._evolution import add_columns, additions, create_table, widen
 from streamhouse_postgres_sink._fitness import Needs, absence, check
 from streamhouse_postgres_sink._loads import planned
@@ -138,7 +139,7 @@ class Targets:
 
             raise FatalError(absence(name))
 
-        table = await with_writable(self._connection, table)
+        table = await with_bases(self._connection, await with_writable(self._connection, table))
         check(table, mode=self._mode, needs=self._needs)
         await probe(self._connection, table, mode=self._mode)
         number = self._numbers.setdefault(name, len(self._numbers))
