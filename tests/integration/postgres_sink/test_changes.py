@@ -99,3 +99,15 @@ async def test_an_identity_becomes_no_numeric(sql: Sql, open_sink: OpenSink):
     assert list(caught.value.reasons) == [1]
     await sink.write({"id": 1, "n": 2**40})
     assert sql.run(TYPE, "n") == [("bigint",)]
+
+
+async def test_a_table_that_cannot_be_made_is_told_with_the_reason(sql: Sql, open_sink: OpenSink):
+    """Which is often a type that was given."""
+    sink = await open_sink(auto_create=True, columns_types="a:nonsense")
+
+    with pytest.raises(
+        FatalError, match=r'"a" nonsense.* 42704 .*type "nonsense" does not exist; correct columns.types'
+    ):
+        await sink.write({"id": 1, "a": "x"})
+
+    assert sql.run("SELECT to_regclass('orders')") == [(None,)]

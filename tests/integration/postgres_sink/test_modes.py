@@ -13,6 +13,13 @@ from streamhouse_connect import FatalError, RejectedBatch, RejectedRecords
 KEYED = pytest.mark.parametrize("mode", ["upsert", "insert_ignore", "update"])
 
 
+async def ended(sql: Sql) -> None:
+    """Wait until the connections of sinks have ended, and have told what they did."""
+    async with asyncio.timeout(10):
+        while sql.run("SELECT FROM pg_stat_activity WHERE application_name LIKE 'streamhouse%'"):
+            await asyncio.sleep(0.01)
+
+
 async def test_rows_that_exist_are_ignored_and_counted(sql: Sql, open_sink: OpenSink):
     """Of two records with one key the first is written, whatever fields they have."""
     sql.run("CREATE TABLE orders (id int PRIMARY KEY, a int, b int DEFAULT 3)")
@@ -233,6 +240,31 @@ async def test_rows_that_would_stay_the_same_are_not_written(sql: Sql, open_sink
     assert sql.run("SELECT xmin::text, ctid::text FROM orders WHERE id = 2") == before[2:]
     await sink.write({"id": 2, "box": "((3,3),(2,2))"})
     assert sql.run("SELECT box::text FROM orders WHERE id = 2") == [("(3,3),(2,2)",)]
+
+
+@pytest.mark.parametrize("skips", [True, False])
+@pytest.mark.parametrize("mode", ["upsert", "update"])
+async def test_a_replay_leaves_no_dead_tuples(sql: Sql, open_sink: OpenSink, mode: str, skips: bool):
+    """By PostgreSQL's own count, be the records of several shapes, and of types that have no equality; else it does."""
+    sql.run(
+        "CREATE TABLE orders (id int PRIMARY KEY, j json, p point, f float8, n numeric, x text[], d date)"
+        " WITH (autovacuum_enabled = false)"
+    )
+    shapes: list[dict[str, Any]] = [
+        {"j": {"a": [1.0]}, "p": "(1,2)", "f": -0.0, "n": "1.0"},
+        {"f": "NaN", "x": ["a", None], "d": "infinity"},
+    ]
+    records = [{"id": n, **shapes[n % 2]} for n in range(100)]
+    await (first := await open_sink()).write(*records)
+    await first.sink.close()
+    sink = await open_sink(mode=mode, skip_unchanged=skips)
+
+    for _ in range(3):
+        await sink.write(*records, *records[:10])
+
+    await sink.sink.close()
+    await ended(sql)
+    assert sql.run("SELECT n_dead_tup > 0 FROM pg_stat_user_tables WHERE relname = 'orders'") == [(not skips,)]
 
 
 @KEYED

@@ -20,6 +20,8 @@ CREATE TRIGGER t INSTEAD OF INSERT OR UPDATE ON orders FOR EACH ROW EXECUTE FUNC
 """
 VIEW = "CREATE TABLE base (id int, a int); CREATE VIEW orders AS SELECT id, a FROM base;"
 SUMS = "CREATE TABLE base (id int, a int); CREATE VIEW orders AS SELECT id, sum(a) AS a FROM base GROUP BY id"
+WIDE = "".join(f", c{number} int" for number in range(1599))
+"""With which no stage has room for its own."""
 RULE = (
     "CREATE TABLE orders (id int PRIMARY KEY); CREATE TABLE base (id int);"
     "CREATE RULE r AS ON INSERT TO orders DO INSTEAD INSERT INTO base VALUES (NEW.id)"
@@ -59,8 +61,10 @@ async def test_a_view_that_triggers_write_to_takes_inserts_and_updates(sql: Sql,
         (SUMS, {"insert_mode": "insert"}, 'insert.mode: 55000 object not in prerequisite state: cannot insert into view "'),
         (RULE, {}, "insert.mode: 0A000 feature not supported: INSERT with ON CONFLICT clause cannot be used with table that"),
         ("CREATE TABLE orders (id int PRIMARY KEY, at json)", {"guard_column": "at"}, "upsert.guard.column: 42883 undefined"),
+        (f"CREATE TABLE orders (id int PRIMARY KEY{WIDE})", {}, "insert.mode: 54011 too many columns: tables can have at"),
         ("CREATE TABLE orders (id point)", {"insert_mode": "update"}, "pk.fields: 42883 undefined function: operator does"),
     ],
+    ids=["sums", "inserted-sums", "rule", "json", "wide", "point"],
 )  # fmt: skip
 async def test_what_a_table_does_not_take_is_said_in_words(
     sql: Sql, open_sink: OpenSink, definition: str, options: dict[str, Any], said: str

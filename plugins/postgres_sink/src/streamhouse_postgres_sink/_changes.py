@@ -77,5 +77,5 @@ def _refusal(name: TableName, statement: Composed, error: psycopg.Error) -> str:
     why = reason(error, culprit(error, relation=None, columns=()), with_values=meaning(error) is not Meaning.RECORD)
     return (
         f"{name} can't become what the records need, for which auto.create and auto.evolve were to run {text}. {why}; "
-        "make room for it and run it yourself, or do without these options: records that do not fit are rejected then"
+        "correct columns.types or what stands in its way, or do without these options: records that do not fit are rejected then"
     )

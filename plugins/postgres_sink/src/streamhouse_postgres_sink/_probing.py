@@ -68,7 +68,7 @@ async def refusal(connection: Connection, table: Table, *, mode: Mode) -> Proble
         return None
 
     statements = Statements(table, mode=mode, number=_NUMBER)
-    option = ""
+    option = "insert.mode"
 
     try:
         async with connection.transact():
