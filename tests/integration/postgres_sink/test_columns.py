@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime
+from itertools import chain, combinations
 from typing import Any
 
 import pytest
@@ -148,3 +150,48 @@ async def test_an_offset_can_guard_a_row(sql: Sql, open_sink: OpenSink):
     sink = await open_sink(metadata_columns=("offset:o",), guard_column="o")
     await sink.write({"id": 1, "a": 2}, {"id": 2, "a": 2})
     assert sql.run("SELECT * FROM orders ORDER BY id") == [(1, 1, 9), (2, 2, 1)]
+
+
+KNOWN: dict[str, tuple[str, Any]] = {
+    "topic": ("text", "orders"),
+    "partition": ("int", 0),
+    "offset": ("bigint", 0),
+    "timestamp": ("timestamptz", datetime(1970, 1, 1, 0, 0, 1, tzinfo=UTC)),
+}
+
+
+@MODES
+@pytest.mark.parametrize("names", [c for n in range(1, 5) for c in combinations(KNOWN, n)], ids=",".join)
+async def test_any_part_of_what_is_known_can_be_written(
+    sql: Sql, open_sink: OpenSink, mode: str, names: tuple[str, ...]
+):
+    """Beside what the value has under the same name, which it does not win over; to columns that are added for it."""
+    sql.run("CREATE TABLE orders (id int PRIMARY KEY)")
+    sink = await open_sink(mode=mode, metadata_columns=names, auto_evolve="add")
+    value = {"id": 1, **{f"__connect_{name}": "mine" for name in names}}
+    await sink.sink.write(make_batch([json.dumps(value).encode()], timestamps=[1000]))
+    listed = ", ".join(
+        f"__connect_{name}, pg_typeof(__connect_{name})::regtype = '{KNOWN[name][0]}'::regtype" for name in names
+    )
+    assert sql.run(f"SELECT {listed} FROM orders") == [
+        tuple(chain.from_iterable((KNOWN[name][1], True) for name in names))
+    ]
+
+
+@MODES
+async def test_renames_may_go_round_in_a_circle(sql: Sql, open_sink: OpenSink, mode: str):
+    """Each field goes to its column, as if all at once; a field that lacks its partner gives its name up."""
+    sql.run("CREATE TABLE orders (id int PRIMARY KEY, a int, b int)")
+    sink = await open_sink(mode=mode, fields_rename=("a:b", "b:id", "id:a"))
+    await sink.write({"id": 1, "a": 2, "b": 3}, {"b": 4, "a": 5}, {"b": 6, "id": 7})
+    assert sql.run("SELECT * FROM orders ORDER BY id") == [(3, 1, 2), (4, None, 5), (6, 7, None)]
+
+
+@MODES
+async def test_names_that_differ_by_case_are_columns_of_their_own(sql: Sql, open_sink: OpenSink, mode: str):
+    """As in JSON; of a field that is there twice the last counts."""
+    sql.run('CREATE TABLE orders (id int PRIMARY KEY, "A" int, a int, "Id" int)')
+    sink = await open_sink(mode=mode)
+    await sink.write(b'{"id":9,"A":1,"a":2,"Id":3,"ID":4,"id":1}')
+    assert sql.run("SELECT * FROM orders") == [(1, 1, 2, 3)]
+    assert sink.counts["unknown_field"] == 1

@@ -185,6 +185,26 @@ async def test_workers_make_and_change_a_table_together(sql: Sql, open_sink: Ope
     ]
 
 
+async def test_connectors_that_spell_a_table_otherwise_change_it_together(sql: Sql, open_sink: OpenSink):
+    """They hold different locks until they have the table's: it only ever becomes wider."""
+    sql.run("CREATE TABLE orders (id int PRIMARY KEY, wide smallint)")
+    names = ["orders", "public.orders", '"public"."orders"', "ORDERS"]
+    sinks = [await open_sink(auto_evolve="widen", table=name) for name in names]
+
+    for step in range(6):
+        values = [10**at for at in (4, 9, 18, 30)]
+        await asyncio.gather(
+            *(
+                sink.write({"id": step * 10 + at, f"own_{step}": 1, "wide": values[(step + at) % 4]})
+                for at, sink in enumerate(sinks)
+            )
+        )
+
+    assert sql.run("SELECT count(*), sum(own_0 + 0) FROM orders") == [(24, 4)]
+    assert sql.run("SELECT count(*) FROM orders WHERE wide IN (10^4, 10^9, 10^18, 10^30)") == [(24,)]
+    assert sql.run(COLUMNS, "orders")[1] == ("wide", "numeric")
+
+
 async def test_somebody_else_may_be_faster(sql: Sql, open_sink: OpenSink):
     """Then the catalogue is read again, and their columns are used."""
     sql.run("CREATE TABLE orders (id int PRIMARY KEY)")
