@@ -106,3 +106,14 @@ async def test_columns_that_postgresql_fills_are_left_alone(sql: Sql, open_sink:
     assert sql.run("SELECT id, a, twice, m FROM orders ORDER BY id") == [(1, 1, 2, 100), (2, 2, 4, 7)]
     assert sql.run("SELECT n FROM orders ORDER BY n") == [(1,), (2,)]
     assert sink.counts["unknown_field"] == 0
+
+
+@MODES
+async def test_topics_may_share_a_table(sql: Sql, open_sink: OpenSink, mode: str):
+    """Their records are one sequence of writes, and each topic has its own offset."""
+    sql.run(f"CREATE TABLE orders (id int {'PRIMARY KEY' if mode == 'upsert' else ''}, a int, b int)")
+    sink = await open_sink(mode=mode, topics=("a.b", "Orders"))
+    await sink.write_topics({"a.b": [{"id": 1, "a": 1}, {"id": 2, "a": 1}], "Orders": [{"id": 1, "b": 2}]})
+    rows = [(1, 1, None), (1, None, 2), (2, 1, None)] if mode == "insert" else [(1, 1, 2), (2, 1, None)]
+    assert sql.run("SELECT * FROM orders ORDER BY id, a") == rows
+    assert sql.run("SELECT topic, next_offset FROM streamhouse_offsets ORDER BY 1") == [("Orders", 1), ("a.b", 2)]
