@@ -22,17 +22,18 @@ from streamhouse_connect import KafkaBroker, NewRecords, SqliteBroker, State, Wo
 
 PARTITIONS = 3
 APPEND = 100
-IDS = 50
+IDS = {None: 50, "id": 50, "{key}": 300}
+"""How many documents there are, by where their ids come from; offsets make one of each record."""
 OUTAGE = float(os.environ.get("OUTAGE_SECONDS", "60" if "FAULT_ROUNDS" in os.environ else "9"))
 SESSION_MS = 6000
 
-EACH_ID = pytest.mark.parametrize("document_id", [None, "id"], ids=["offsets", "field"])
+EACH_ID = pytest.mark.parametrize("document_id", [None, "id", "{key}"], ids=["offsets", "field", "key"])
 pytestmark = pytest.mark.timeout(180 + 40 * rounds() + int(OUTAGE))
 
 
 @attrs.define
 class Produced:
-    """Records with the numbers 0, 1, 2, … of which some are poison, and the documents that the good ones make."""
+    """Records with the numbers 0, 1, 2, … of which some are poison, or delete, and the documents that are left of the good ones."""
 
     rng: random.Random
     document_id: str | None = None
@@ -45,24 +46,29 @@ class Produced:
         """Return the next ones; all of one id are in one partition."""
         numbers = range(self.count, self.count + APPEND)
         poison = set(self.rng.sample(numbers, APPEND // 100))
-        ids = [self.rng.randrange(IDS) for _ in numbers]
+        deleting = self.rng.sample(numbers, APPEND // 10) if self.document_id == "{key}" else []
+        tombstones = set(deleting) - poison
+        ids = [self.rng.randrange(IDS[self.document_id]) for _ in numbers]
         self.count += APPEND
         self.good += len(numbers) - len(poison)
 
         for number, document_id in zip(numbers, ids, strict=True):
             partition = document_id % PARTITIONS
+            key = str(document_id) if self.document_id else f"orders+{partition}+{self.offsets[partition]}"
 
-            if number not in poison:
-                key = str(document_id) if self.document_id else f"orders+{partition}+{self.offsets[partition]}"
+            if number in tombstones:
+                self.documents.pop(key, None)
+            elif number not in poison:
                 self.documents[key] = {"id": document_id, "n": number}
 
             self.offsets[partition] += 1
 
         return NewRecords(
             values=[
-                b'{"id":%d,"n":%s}' % (i, b'"poison"' if n in poison else b"%d" % n)
+                None if n in tombstones else b'{"id":%d,"n":%s}' % (i, b'"poison"' if n in poison else b"%d" % n)
                 for n, i in zip(numbers, ids, strict=True)
             ],
+            keys=[b"%d" % i for i in ids],
             partitions=[i % PARTITIONS for i in ids],
         )
 
@@ -85,6 +91,7 @@ def body(url: str, index: str, produced: Produced) -> dict[str, Any]:
         "connection.url": url,
         "index.name": index,
         "document.id": produced.document_id,
+        "delete.enabled": produced.document_id == "{key}",
         "errors.tolerance": "all",
         "batch.size": produced.rng.choice([20, 100, 1000]),
         "batch.interval_ms": produced.rng.choice([1, 20]),
