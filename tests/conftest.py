@@ -12,6 +12,7 @@ from services import (
     Bucket,
     Database,
     Elasticsearch,
+    Elasticsearch9,
     Indices,
     Kafka,
     Ministack,
@@ -27,10 +28,10 @@ from services import (
 
 S = TypeVar("S", bound=Service)
 _FAILURES = pytest.StashKey[dict[object, str]]()
-_DOWNLOADED: Final[Mapping[str, type[Elasticsearch | Kafka | OpenSearch]]] = {
-    "elasticsearch_server": Elasticsearch,
-    "kafka_server": Kafka,
-    "opensearch_server": OpenSearch,
+_SEARCH_SERVERS: Final[Mapping[str, type[Elasticsearch | OpenSearch]]] = {
+    "elasticsearch 8": Elasticsearch,
+    "elasticsearch 9": Elasticsearch9,
+    "opensearch": OpenSearch,
 }
 
 settings.register_profile("tests", deadline=None, print_blob=True)  # this machine may be slow; say how to repeat
@@ -56,16 +57,22 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     if session.config.option.collectonly:
         return
 
-    needed = {name for item in session.items for name in getattr(item, "fixturenames", ())}
+    needed = {server for item in session.items if isinstance(item, pytest.Function) for server in _downloaded(item)}
 
-    for fixture, server in _DOWNLOADED.items():
-        if fixture not in needed:
-            continue
-
+    for server in needed:
         try:
             server.install()
         except ServiceUnavailableError as error:
             session.config.stash[_FAILURES][server] = str(error)
+
+
+def _downloaded(test: pytest.Function) -> Iterator[type[Elasticsearch | Kafka | OpenSearch]]:
+    if "kafka_server" in test.fixturenames:
+        yield Kafka
+
+    if "elasticsearch_server" in test.fixturenames:
+        chosen = test.callspec.params if hasattr(test, "callspec") else {}
+        yield _SEARCH_SERVERS[str(chosen.get("elasticsearch_server", "elasticsearch 8"))]
 
 
 class Servers:
@@ -155,34 +162,19 @@ def s3(s3_server: S3Server) -> Bucket:
 
 
 @pytest.fixture
-def elasticsearch_server(servers: Servers) -> Elasticsearch:
-    """A node of Elasticsearch 8."""
-    return servers.start(Elasticsearch, Elasticsearch)
+def elasticsearch_server(request: pytest.FixtureRequest, servers: Servers) -> SearchServer:
+    """Elasticsearch 8, or what @pytest.mark.parametrize("elasticsearch_server", ["elasticsearch 9", "opensearch"], indirect=True) says."""
+    server = _SEARCH_SERVERS[getattr(request, "param", "elasticsearch 8")]
+    return servers.start(server, server)
 
 
 @pytest.fixture
-def opensearch_server(servers: Servers) -> OpenSearch:
-    """A node of OpenSearch 2."""
-    return servers.start(OpenSearch, OpenSearch)
-
-
-@pytest.fixture
-def elasticsearch(elasticsearch_server: Elasticsearch) -> Iterator[Indices]:
+def elasticsearch(elasticsearch_server: SearchServer) -> Iterator[Indices]:
     """A prefix for the names of indices on elasticsearch_server."""
-    yield from _indices(elasticsearch_server)
-
-
-@pytest.fixture
-def opensearch(opensearch_server: OpenSearch) -> Iterator[Indices]:
-    """A prefix for the names of indices on opensearch_server."""
-    yield from _indices(opensearch_server)
-
-
-def _indices(server: SearchServer) -> Iterator[Indices]:
     prefix = f"test-{secrets.token_hex(4)}-"
-    yield Indices(prefix, server)
-    server.start()  # the test may have killed it
-    server.request("DELETE", f"/{prefix}*")
+    yield Indices(prefix, elasticsearch_server)
+    elasticsearch_server.start()  # the test may have killed it
+    elasticsearch_server.request("DELETE", f"/{prefix}*")
 
 
 @pytest.fixture

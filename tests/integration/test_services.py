@@ -17,11 +17,11 @@ from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, Producer, To
 from services import (
     Bucket,
     Database,
-    Elasticsearch,
     Indices,
     Kafka,
     Postgres,
     S3Server,
+    SearchServer,
     SeaweedFS,
     Service,
     ServiceUnavailableError,
@@ -85,7 +85,7 @@ def test_s3_creates_an_object_only_once(s3: Bucket, s3_server: S3Server) -> None
 
 
 def test_elasticsearch_keeps_acknowledged_documents_through_a_crash(
-    elasticsearch: Indices, elasticsearch_server: Elasticsearch
+    elasticsearch: Indices, elasticsearch_server: SearchServer
 ) -> None:
     """A document that was acknowledged before kill() is read after start()."""
     path = f"/{elasticsearch.prefix}a/_doc/1"

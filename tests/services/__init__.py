@@ -2,6 +2,7 @@
 
 from services.base import Service, ServiceUnavailableError
 from services.elasticsearch import Elasticsearch, Indices, OpenSearch, SearchServer
+from services.elasticsearch9 import Elasticsearch9
 from services.kafka import Kafka, Topics
 from services.pgbouncer import PgBouncer
 from services.postgres import Database, Postgres, SystemPostgres
@@ -11,6 +12,7 @@ __all__ = [
     "Bucket",
     "Database",
     "Elasticsearch",
+    "Elasticsearch9",
     "Indices",
     "Kafka",
     "Ministack",

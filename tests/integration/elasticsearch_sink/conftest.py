@@ -106,12 +106,6 @@ def index(elasticsearch: Indices) -> Index:
 
 
 @pytest.fixture
-def opensearch_index(opensearch: Indices) -> Index:
-    """The same on OpenSearch."""
-    return Index(f"{opensearch.prefix}orders", opensearch.server)
-
-
-@pytest.fixture
 def small_index(servers: StartsServers, request: pytest.FixtureRequest) -> Index:
     """The same on a server with room for bodies of 1 MiB, one write at a time, and no new indexes by themselves."""
     settings: dict[str, str | int] = {

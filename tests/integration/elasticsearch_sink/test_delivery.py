@@ -6,6 +6,7 @@ import json
 import pytest
 
 from integration.elasticsearch_sink.conftest import Index, OpenSink
+from integration.elasticsearch_sink.hostile import HOSTILE
 from streamhouse_connect import FatalError, RejectedRecords, RetriableError
 from streamhouse_connect.testing import make_batch
 
@@ -44,44 +45,6 @@ async def test_a_document_of_the_wrong_type_is_rejected_and_the_others_are_writt
     assert 'For input string: "many"' in raised.value.reasons[500]
     assert raised.value.others_durable
     assert len(index.documents()) == 999
-
-
-HOSTILE = [
-    b'{"a":1}\n{"delete":{"_id":"canary"}}',
-    b'{"a":1}\r{"delete":{"_id":"canary"}}',
-    b'{"a":1}\r\n{"index":{"_id":"canary"}}\r\n{"canary":false}',
-    '{"a":1}\u2028{"delete":{"_id":"canary"}}'.encode(),
-    '{"a":1}\x85{"delete":{"_id":"canary"}}'.encode(),
-    b'{"a":"\\n{\\"delete\\":{\\"_id\\":\\"canary\\"}}"}',
-    b'{"delete":{"_id":"canary"}}',
-    b'{"_id":"canary"}',
-    b'{"a":"\\u0000"}',
-    '{"a":"\u2028\u2029\x7f\ufeff"}'.encode(),
-    '{"\ufeff":1}'.encode(),
-    "{\ufeff}".encode(),
-    b"{}",
-    b'{\n "a": 1,\r\n "b": "x"\n}\n',
-    b'{"a":1}\r',
-    b'\t{"a":1} ',
-    b'{"a":1,"a":2}',
-    b'{"":1}',
-    b'{" ":1}',
-    b'{"a..b":1}',
-    b'{"a":1e999}',
-    b'{"a":1' + b"0" * 2000 + b"}",
-    b'{"a":"' + b"x" * 100_000 + b'"}',
-    b'{"' + b"k" * 40_000 + b'":1}',
-    b'{"a":' * 200 + b"1" + b"}" * 200,
-    b'{"a":' + b"[" * 900 + b"]" * 900 + b"}",
-    b'{"a":' + b"[" * 200_000 + b"]" * 200_000 + b"}",
-    b'{"a":"\xff"}',
-    b'{"a":"\\ud800"}',
-    b"\xef\xbb\xbf{}",
-    b"\xff\xfe{\x00}\x00",
-    b"[{}]",
-    b"null",
-    b"",
-]
 
 
 async def test_hostile_values_are_documents_or_rejected_and_touch_nothing_else(index: Index, open_sink: OpenSink):
