@@ -24,7 +24,7 @@ from streamhouse_elasticsearch_sink._addresses import addresses, label
 from streamhouse_elasticsearch_sink._answers import FILTER_PATH, is_supported
 from streamhouse_elasticsearch_sink._connection_options import ConnectionOptions
 from streamhouse_elasticsearch_sink._errors import Answer, refused, translated
-from streamhouse_elasticsearch_sink._nodes import DirectNode, extras
+from streamhouse_elasticsearch_sink._nodes import AskingNode, extras
 from streamhouse_elasticsearch_sink._tls import tls
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ class Connection:
                 )
                 for node in nodes
             ],
-            node_class=DirectNode,
+            node_class=AskingNode,
             serializers=dict.fromkeys((_JSON, _NDJSON), RawSerializer()),
         )
         self._other_nodes = len(nodes) - 1

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from aiohttp.connector import Connection
     from aiohttp.tracing import Trace
 
-__all__ = ["DirectNode", "extras"]
+__all__ = ["AskingNode", "extras"]
 
 _CONNECT_TIMEOUT: Final = "connect_timeout"
 _MOST_OF_A_HEADER: Final = 1 << 20
@@ -28,6 +28,8 @@ _MOST_HEADERS: Final = 10_000
 """Elasticsearch warns of what is deprecated in a header for each case, with no limit of its own."""
 _CLOSES_TLS: Final = (3, 12, 7)
 """The Python that closes connections with TLS by itself."""
+_LARGE: Final = 1 << 16
+"""Bytes of a body that may not be under way in whole when the server closes the connection."""
 _MOST: Final = 16 << 20
 """Bytes of the longest answer to a request without a body."""
 _MOST_PER_BYTE: Final = 32
@@ -117,6 +119,31 @@ class DirectNode(AiohttpHttpNode):
         await super().close()
 
 
+class AskingNode(DirectNode):
+    """Finds out why a large body could not be sent to its end.
+
+    Elasticsearch 9, as many a proxy, answers 413 to the head of a request and closes, without reading the body: the answer is lost with the
+    connection. Asked whether the body may come (`Expect: 100-continue`) it answers before the body is sent.
+    """
+
+    async def perform_request(  # type: ignore[override]  # as above
+        self,
+        method: str,
+        target: str,
+        body: bytes | None = None,
+        headers: HttpHeaders | None = None,
+        request_timeout: DefaultType | float | None = DEFAULT,
+    ) -> NodeApiResponse:
+        try:
+            return await super().perform_request(method, target, body, headers, request_timeout)
+        except ClientConnectionError as error:
+            if not (body and len(body) > _LARGE and _was_cut(error.__cause__)):
+                raise
+
+        asking = HttpHeaders({**(headers or {}), "expect": "100-continue"})
+        return await super().perform_request(method, target, body, asking, request_timeout)
+
+
 class _Connector(aiohttp.TCPConnector):
     """Keeps connections, but not those on which something has come that nobody has asked for.
 
@@ -133,6 +160,11 @@ class _Connector(aiohttp.TCPConnector):
             connection.close()
 
         raise aiohttp.ClientPayloadError("it speaks before it is asked")
+
+
+def _was_cut(cause: BaseException | None) -> bool:
+    """Tell whether there was a connection, and no answer."""
+    return isinstance(cause, aiohttp.ClientConnectionError) and not isinstance(cause, aiohttp.ClientConnectorError)
 
 
 async def _read(response: aiohttp.ClientResponse, *, most: int) -> bytes:
