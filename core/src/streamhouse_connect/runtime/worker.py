@@ -9,29 +9,29 @@ async with Worker(SqliteBroker("data")) as worker:
 from __future__ import annotations
 
 import asyncio
-import itertools
 import secrets
 import socket
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING, Final, Self
 
 import attrs
 
 from streamhouse_connect.definitions import TargetState
 from streamhouse_connect.definitions.memory import MemoryDefinitionStore
-from streamhouse_connect.errors import ConflictError, FatalError
-from streamhouse_connect.metrics import ConnectorSample, Metrics
+from streamhouse_connect.metrics import Metrics
 from streamhouse_connect.plugins import Registry
+from streamhouse_connect.runtime import edits
 from streamhouse_connect.runtime.assembly import Assembly
 from streamhouse_connect.runtime.checking import check_destination
-from streamhouse_connect.runtime.editor import Editor, unknown_connector
+from streamhouse_connect.runtime.editor import Editor
 from streamhouse_connect.runtime.leftovers import Leftovers
 from streamhouse_connect.runtime.looking import Lookout
 from streamhouse_connect.runtime.memory import MemoryBudget
 from streamhouse_connect.runtime.peers import Peers
-from streamhouse_connect.runtime.reconciler import Reconciler, Running
-from streamhouse_connect.runtime.sources import extents
+from streamhouse_connect.runtime.reconciler import Reconciler
+from streamhouse_connect.runtime.roster import Roster
 from streamhouse_connect.runtime.spec import parse_body, parse_update
 from streamhouse_connect.runtime.states import State
 
@@ -41,13 +41,12 @@ if TYPE_CHECKING:
 
     from streamhouse_connect.brokers import Broker
     from streamhouse_connect.definitions import Definition, DefinitionStore
+    from streamhouse_connect.metrics import ConnectorSample
     from streamhouse_connect.runtime.info import ConnectorInfo
     from streamhouse_connect.runtime.spec import ConnectorSpec
 
 __all__ = ["Worker"]
 
-_LOOK_SECONDS: Final = 0.02
-_SHARED_LOOK_SECONDS: Final = 0.2
 _OTHERS_SECONDS: Final = 1.0
 """So long the answer to a pause waits for the other workers to say that they pause, too."""
 
@@ -88,6 +87,7 @@ class Worker:
         self._lookout = Lookout(self.id, broker, self._definitions)
         self._leftovers = Leftovers(broker, self._definitions, self._reconciler)
         self._peers = Peers(self.id, self._definitions, self._reconciler)
+        self._roster = Roster(broker, self._reconciler, self._lookout, self._peers)
         self._stack = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
@@ -155,17 +155,7 @@ class Worker:
             nonlocal spec
             plan, _ = self._reconciler.plan(current)
             spec = parse_update(current, plan, body, self.registry)
-            is_same = (spec.topics, spec.config) == (current.topics, current.config)
-            is_known_again = plan is not None and plan.loaded.identity() == spec.plan.loaded.identity()
-
-            return attrs.evolve(
-                current,
-                topics=spec.topics,
-                config=spec.config,
-                epoch=current.epoch + (not is_known_again),
-                restarts=current.restarts + is_same,  # it may have been sent to get the connector going again
-                updated_at=datetime.now(UTC),
-            )
+            return edits.updated(current, plan, spec, at=datetime.now(UTC))
 
         await self._editor.change(name, replaced, expected_version, event="connector_updated")
         return await self._answer(spec.name, spec.warnings)
@@ -197,41 +187,26 @@ class Worker:
 
     async def resume(self, name: str, *, expected_version: int | None = None) -> ConnectorInfo:
         """Go on exactly where it was; a connector in trouble is restarted."""
-        is_troubled = (await self._lookout.tasks(await self._find(name))).state in _TROUBLED
-
-        def resumed(now: Definition) -> Definition:
-            if now.target is not TargetState.RUNNING:
-                return attrs.evolve(now, target=TargetState.RUNNING, updated_at=datetime.now(UTC))
-
-            return attrs.evolve(now, restarts=now.restarts + 1) if is_troubled else now
-
+        is_troubled = (await self._lookout.tasks(await self._roster.find(name))).state in _TROUBLED
+        resumed = partial(edits.resumed, is_troubled=is_troubled, at=datetime.now(UTC))
         await self._editor.change(name, resumed, expected_version, event="connector_resumed")
         return await self._answer(name)
 
     async def restart(self, name: str, *, expected_version: int | None = None) -> ConnectorInfo:
         """Start the tasks anew; a paused or stopped connector stays so."""
-
-        def restarted(now: Definition) -> Definition:
-            return attrs.evolve(now, restarts=now.restarts + 1)
-
-        await self._editor.change(name, restarted, expected_version, event="connector_restarted")
+        await self._editor.change(name, edits.restarted, expected_version, event="connector_restarted")
         return await self._answer(name)
 
     async def connectors(self) -> list[ConnectorInfo]:
         """Return every connector, by name."""
-        seen = await asyncio.gather(*map(self._lookout.look, self._reconciler.running.values()))
-        unreadable = itertools.starmap(self._lookout.unreadable, self._reconciler.damaged.items())
-        return sorted((*seen, *unreadable), key=lambda info: info.name)
+        return await self._roster.all()
 
     async def get(self, name: str) -> ConnectorInfo:
         """Return one connector.
 
         :raises NotFoundError: with the code `unknown_connector`.
         """
-        try:
-            return await self._lookout.look(await self._find(name))
-        except ConflictError as error:  # its definition can't be read
-            return self._lookout.unreadable(name, str(error))
+        return await self._roster.get(name)
 
     async def drained(self, name: str, *, timeout: float | None = None) -> None:  # noqa: ASYNC109 - the caller's patience
         """Wait until all that is in the connector's topics now is delivered and committed; batches are cut short for it.
@@ -239,23 +214,8 @@ class Worker:
         :raises FatalError: if the connector fails.
         :raises TimeoutError: after `timeout` seconds.
         """
-        present = await extents((await self._find(name)).subscription, self.broker)
-        ends = {extent.tp: extent.end for extent in present if extent.end > extent.start}
-
         async with asyncio.timeout(timeout):
-            while True:
-                running = await self._find(name)
-                committed = await self._lookout.committed(running)
-
-                if not any(extent.lag(committed) for extent in present):
-                    return
-
-                if (tasks := await self._lookout.tasks(running)).state is State.FAILED:
-                    message = f"connector {name} has failed: {tasks.error}"
-                    raise FatalError(message)
-
-                running.connector.drain(ends)
-                await asyncio.sleep(_SHARED_LOOK_SECONDS if self.broker.shares_partitions else _LOOK_SECONDS)
+            await self._roster.drained(name)
 
     async def delete_topic(self, name: str) -> None:
         """Delete a topic that no connector reads, or puts dead letters into.
@@ -267,24 +227,10 @@ class Worker:
         self._reconciler.check_unused(name)
         await self.broker.delete_topic(name)
 
-    async def _find(self, name: str) -> Running:
-        if name not in self._reconciler.running:
-            await self._peers.catch_up(name)  # another worker may have made it just now
-
-        if reason := self._reconciler.damaged.get(name):
-            raise ConflictError(reason, code="definition_damaged")
-
-        if name not in self._reconciler.running:
-            raise unknown_connector(name)
-
-        return self._reconciler.running[name]
-
     async def _want(self, name: str, target: TargetState, expected: int | None, *, event: str) -> ConnectorInfo:
-        def wanted(now: Definition) -> Definition:
-            return now if now.target is target else attrs.evolve(now, target=target, updated_at=datetime.now(UTC))
-
-        await self._editor.change(name, wanted, expected, event=event)
-        await self._lookout.wait_for_others(await self._find(name), State(target.value), within=_OTHERS_SECONDS)
+        aimed = partial(edits.aimed_at, target=target, at=datetime.now(UTC))
+        await self._editor.change(name, aimed, expected, event=event)
+        await self._lookout.wait_for_others(await self._roster.find(name), State(target.value), within=_OTHERS_SECONDS)
         return await self._answer(name)
 
     async def _answer(self, name: str, warnings: tuple[str, ...] = ()) -> ConnectorInfo:
@@ -294,6 +240,4 @@ class Worker:
         return attrs.evolve(info, warnings=tuple(dict.fromkeys((*warnings, *info.warnings))))
 
     def _samples(self) -> list[ConnectorSample]:
-        running, damaged = self._reconciler.running, self._reconciler.damaged
-        samples = [*map(self._lookout.sample, list(running.values())), *map(self._lookout.unreadable_sample, damaged)]
-        return sorted(samples, key=lambda sample: sample.connector)
+        return self._roster.samples()

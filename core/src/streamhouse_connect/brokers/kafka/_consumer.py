@@ -1,7 +1,7 @@
 """A member of a consumer group. librdkafka's calls block, so that they are made in a thread of the consumer's own.
 
     thread        consume → (rebalance → listener, on the event loop) → consume …; commits and other requests in between
-    event loop    places: what is assigned, and up to where it was handed out
+    event loop    places: what is assigned, and up to where it was handed out; moves: the changes of that
 
 Rebalances are cooperative: partitions that stay are not disturbed.
 """
@@ -12,26 +12,24 @@ import asyncio
 import threading
 from functools import partial
 from time import monotonic
-from typing import TYPE_CHECKING, Any, Final
-
-from confluent_kafka import TopicPartition as Place
+from typing import TYPE_CHECKING, Final
 
 from streamhouse_connect.brokers.interface import Consumer
 from streamhouse_connect.brokers.kafka._group_client import GroupClient
+from streamhouse_connect.brokers.kafka._moves import Moves
 from streamhouse_connect.brokers.kafka._places import Places
 from streamhouse_connect.brokers.kafka._properties import consumer_properties
 from streamhouse_connect.brokers.kafka._reads import Read, sort
 from streamhouse_connect.errors import FatalError, Superseded
 from streamhouse_connect.librdkafka import translated
-from streamhouse_connect.records import TopicPartition
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Coroutine, Iterable, Mapping
+    from collections.abc import Callable, Collection, Iterable, Mapping
 
     from streamhouse_connect.brokers.interface import Committed, RebalanceListener
     from streamhouse_connect.brokers.kafka._watch import TopicWatch
     from streamhouse_connect.brokers.subscription import Subscription
-    from streamhouse_connect.records import Batch
+    from streamhouse_connect.records import Batch, TopicPartition
 
 __all__ = ["KafkaConsumer"]
 
@@ -53,36 +51,34 @@ class KafkaConsumer(Consumer):
     ) -> None:
         self.group = group
         self._subscription = subscription
-        self._listener = listener
         self._watch = watch
         self._on_closed = closed
         self._failure: Exception | None = None
         self._over = False
         self._heard_at = 0.0
-        self._placing = 0  # counts in the thread: what was read before a partition was placed anew is void
         self._names: tuple[str, ...] = ()
         self._hurry = threading.Event()
         self._closed = False
         self._reading: asyncio.Future[Read] | None = None
-        self._loop: asyncio.AbstractEventLoop
         self._group = GroupClient(group, consumer_properties(properties, group, subscription), denied=self._fail)
         self._places = Places(subscription, listener, self._group.watermarks)
+        self._moves = Moves(self._group, self._places, watch, committed=self.committed, failed=self._fail)
 
     # --------------------------------------------------------------------------------------------- the contract
 
     async def poll(self, *, max_records: int, timeout: float) -> list[Batch]:  # noqa: ASYNC109 - an empty answer is no error
-        self._loop = asyncio.get_running_loop()
-        deadline = self._loop.time() + timeout
+        loop = self._moves.loop = asyncio.get_running_loop()
+        deadline = loop.time() + timeout
 
         while True:
-            read = await self._next_read(max_records, max(0.0, deadline - self._loop.time()))
-            await self._follow_topics()
+            read = await self._next_read(max_records, max(0.0, deadline - loop.time()))
+            await self._moves.follow_topics()
             batches = self._places.batches(read)
-            await self._replace(read.misplaced)
+            await self._moves.replace(read.misplaced)
             self._failure = self._failure or read.failure
             self._raise(batches)
 
-            if batches or self._loop.time() >= deadline:
+            if batches or loop.time() >= deadline:
                 return batches
 
     @property
@@ -116,7 +112,7 @@ class KafkaConsumer(Consumer):
         position = await self._places.seek(tp, offset)
 
         if not self._places.is_being_assigned(tp):
-            await self._move([tp])
+            await self._moves.move([tp])
 
         return position
 
@@ -124,7 +120,7 @@ class KafkaConsumer(Consumer):
         if self._closed:
             return
 
-        self._loop = asyncio.get_running_loop()
+        self._moves.loop = asyncio.get_running_loop()
         self._closed = True
         self._hurry.set()
 
@@ -143,6 +139,7 @@ class KafkaConsumer(Consumer):
     def end(self) -> None:
         """Leave the group without telling the listener: the broker is closed. From any thread."""
         self._over = self._closed = True
+        self._moves.end()
         self._hurry.set()
         self._group.abandon()
 
@@ -189,7 +186,7 @@ class KafkaConsumer(Consumer):
                     messages += self._group.client.consume(max_records - 1, 0)
 
                 if messages or left <= 0 or self._has_news(topics):
-                    return sort(messages, self._placing)
+                    return sort(messages, self._moves.placing)
 
     def _has_news(self, topics: object) -> bool:
         return self._hurry.is_set() or self._failure is not None or self._watch.ids is not topics
@@ -202,7 +199,10 @@ class KafkaConsumer(Consumer):
 
         if names and names != self._names:
             self._group.client.subscribe(
-                list(names), on_assign=self._on_assign, on_revoke=self._on_revoke, on_lost=self._on_lost
+                list(names),
+                on_assign=self._moves.on_assign,
+                on_revoke=self._moves.on_revoke,
+                on_lost=self._moves.on_lost,
             )
             self._names = names
 
@@ -216,85 +216,3 @@ class KafkaConsumer(Consumer):
 
     def _fail(self, error: Exception) -> None:
         self._failure = self._failure or error
-
-    # --------------------------------------------------------------------------------------------- rebalances
-
-    def _on_assign(self, _: object, places: list[Place]) -> None:
-        tps = [TopicPartition(place.topic, place.partition) for place in places]
-        starts = self._on_loop(self._assigned(tps)) or {}
-        self._place(starts)
-
-    def _on_revoke(self, _: object, places: list[Place]) -> None:
-        self._on_loop(self._gone(places, lost=False))
-        self._group.client.incremental_unassign(places)
-
-    def _on_lost(self, _: object, places: list[Place]) -> None:
-        self._on_loop(self._gone(places, lost=True))
-        self._group.client.incremental_unassign(places)
-
-    def _on_loop(self, work: Coroutine[Any, Any, Any]) -> Any:
-        """Wait for the listener; what it raises is raised by the poll."""
-        if self._over:
-            work.close()
-            return None
-
-        future = asyncio.run_coroutine_threadsafe(work, self._loop)
-
-        try:
-            self._group.thread.serve_until(future)
-            return future.result()
-        except Exception as error:  # noqa: BLE001 - the library can't be told
-            self._fail(error)
-            return None
-
-    async def _assigned(self, tps: list[TopicPartition]) -> dict[TopicPartition, int]:
-        ids = await self._watch.ids_of({tp.topic for tp in tps})
-        return await self._places.assign({tp: ids.get(tp.topic, "") for tp in tps}, self.committed)
-
-    async def _gone(self, places: list[Place], *, lost: bool) -> None:
-        tps = [TopicPartition(place.topic, place.partition) for place in places]
-        ids = {} if lost else await self._watch.ids_of({tp.topic for tp in tps})
-        await self._places.release({tp: None if lost else ids.get(tp.topic) for tp in tps})
-
-    async def _follow_topics(self) -> None:
-        """Begin anew with topics that were deleted and made again."""
-        if remade := self._places.remade(self._watch.ids):
-            await self._places.release(dict.fromkeys(remade))
-            await self._assigned(remade)
-            await self._move(remade)
-
-    async def _replace(self, misplaced: Collection[TopicPartition]) -> None:
-        """Find another place for partitions at whose position there is nothing to read."""
-        if not misplaced:
-            return
-
-        ids = await self._watch.ids_of({tp.topic for tp in misplaced})
-        remade = self._places.remade(ids)
-
-        try:
-            moved = await self._places.replace([tp for tp in misplaced if tp not in remade], self.group)
-        except FatalError as error:
-            self._fail(error)
-            return
-
-        await self._move(moved)
-        await self._follow_topics()
-
-    async def _move(self, tps: Collection[TopicPartition]) -> None:
-        """Have the library read on from our positions; what a read under way brings of these partitions is void."""
-        if not tps:
-            return
-
-        self._places.lift(tps)
-        starts = {tp: self._places.position(tp) for tp in tps}
-
-        def move() -> None:
-            self._group.client.incremental_unassign([Place(tp.topic, tp.partition) for tp in starts])
-            self._place(starts)
-
-        await self._group.do(move)
-
-    def _place(self, starts: Mapping[TopicPartition, int]) -> None:
-        self._placing += 1
-        self._places.placed(starts, self._placing)
-        self._group.place(starts, paused=self._places.paused(starts))

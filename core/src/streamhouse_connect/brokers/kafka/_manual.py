@@ -50,7 +50,7 @@ class ManualConsumer(KafkaConsumer):
         return set()
 
     async def _leave(self) -> None:
-        await self._gone([Place(tp.topic, tp.partition) for tp in sorted(self._taken)], lost=self._is_superseded)
+        await self._moves.gone([Place(tp.topic, tp.partition) for tp in sorted(self._taken)], lost=self._is_superseded)
 
     def _subscribe(self) -> None:
         counts = self._watch.counts
@@ -65,7 +65,7 @@ class ManualConsumer(KafkaConsumer):
         self._taken = wanted
 
         if gone:
-            self._on_lost(None, [Place(tp.topic, tp.partition) for tp in sorted(gone)])
+            self._moves.on_lost(None, [Place(tp.topic, tp.partition) for tp in sorted(gone)])
 
         if new:
-            self._on_assign(None, [Place(tp.topic, tp.partition) for tp in sorted(new)])
+            self._moves.on_assign(None, [Place(tp.topic, tp.partition) for tp in sorted(new)])
