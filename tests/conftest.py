@@ -3,8 +3,10 @@
 import secrets
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, closing
+from functools import cache
 from typing import Final, Literal, NoReturn, TypeVar, cast
 
+import botocore.session
 import pytest
 from hypothesis import settings
 
@@ -33,6 +35,9 @@ _SEARCH_SERVERS: Final[Mapping[str, type[Elasticsearch | OpenSearch]]] = {
     "elasticsearch 9": Elasticsearch9,
     "opensearch": OpenSearch,
 }
+
+# Clients of S3 have one reader of the descriptions of AWS, as those of one session have: reading them takes a quarter of a second.
+botocore.session.create_loader = cache(botocore.session.create_loader)
 
 settings.register_profile("tests", deadline=None, print_blob=True)  # this machine may be slow; say how to repeat
 settings.load_profile("tests")
