@@ -48,7 +48,7 @@ def keep_bytecode(session: nox.Session) -> None:
 
 @nox.session
 def tests(session: nox.Session) -> None:
-    """Run the tests, all of them on every core; with CI set, a server that does not start is a failure rather than a skip."""
+    """Run the tests, all of them in several processes; with CI set, a server that does not start is a failure rather than a skip."""
     install(session, "test")
     keep_bytecode(session)
     required = ["--require-services"] if os.environ.get("CI") else []

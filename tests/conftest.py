@@ -4,13 +4,15 @@ import secrets
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, closing
 from functools import cache
-from typing import Final, Literal, NoReturn, TypeVar, cast
+from typing import Any, Final, Literal, NoReturn, TypeVar, cast
 
 import botocore.session
 import pytest
 from hypothesis import settings
 
+from scheduling import Spread, processes
 from services import (
+    UNSYNCED,
     Bucket,
     Database,
     Elasticsearch,
@@ -50,6 +52,18 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="store_true",
         help="a server that cannot be started is a failure, not a reason to skip",
     )
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """Say what `--numprocesses auto` means."""
+    return processes()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Spread | None:
+    """Spread the tests in our way for `--dist loadfile`."""
+    return Spread(config, log) if config.getoption("dist") == "loadfile" else None
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -139,7 +153,7 @@ def start_service(servers: Servers) -> Iterator[Callable[[Service], None]]:
 def postgres_server(request: pytest.FixtureRequest, servers: Servers) -> Postgres:
     """PostgreSQL 18, or the major given by @pytest.mark.parametrize("postgres_server", [16, 18], indirect=True)."""
     major: Literal[16, 18] = getattr(request, "param", 18)
-    return servers.start(("postgres", major), lambda: Postgres(major))
+    return servers.start(("postgres", major), lambda: Postgres(major, settings=UNSYNCED))
 
 
 @pytest.fixture

@@ -1,12 +1,15 @@
 """The broker on Kafka, by the suite for all brokers."""
 
-from typing import ClassVar
+from typing import ClassVar, Final
 
 import pytest
 
 from services import Kafka
 from streamhouse_connect import Broker, KafkaBroker, MemoryDefinitionStore
 from streamhouse_connect.testing.brokers import BrokerConformance
+
+# A seek waits for the read under way, and that one for records.
+_QUICK: Final = {"fetch.wait.max.ms": "50"}
 
 
 class TestKafka(BrokerConformance):
@@ -16,12 +19,12 @@ class TestKafka(BrokerConformance):
     @pytest.fixture
     def broker(self, kafka_server: Kafka) -> Broker:
         kafka_server.delete_everything()
-        return KafkaBroker(kafka_server.bootstrap)
+        return KafkaBroker(kafka_server.bootstrap, properties=_QUICK)
 
 
 class TestKafkaWithoutGroups(TestKafka):
     @pytest.fixture
     def broker(self, kafka_server: Kafka) -> Broker:
         kafka_server.delete_everything()
-        properties = {"consumer.assignment": "manual"}
+        properties = {**_QUICK, "consumer.assignment": "manual"}
         return KafkaBroker(kafka_server.bootstrap, properties=properties, offsets=MemoryDefinitionStore())

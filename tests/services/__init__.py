@@ -5,10 +5,11 @@ from services.elasticsearch import Elasticsearch, Indices, OpenSearch, SearchSer
 from services.elasticsearch9 import Elasticsearch9
 from services.kafka import Kafka, Topics
 from services.pgbouncer import PgBouncer
-from services.postgres import Database, Postgres, SystemPostgres
+from services.postgres import UNSYNCED, Database, Postgres, SystemPostgres
 from services.s3 import Bucket, Ministack, S3Server, SeaweedFS
 
 __all__ = [
+    "UNSYNCED",
     "Bucket",
     "Database",
     "Elasticsearch",

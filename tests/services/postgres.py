@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import ClassVar, Final, Literal
 
 import attrs
 import psycopg
@@ -15,6 +15,9 @@ from psycopg import sql
 
 from services.accounts import hand_over, reachable
 from services.base import Service, ServiceUnavailableError
+
+UNSYNCED: Final[Mapping[str, str]] = {"fsync": "off"}
+"""Settings of a server that the machine outlives: what it has written survives its own crashes all the same."""
 
 _INSTALLATIONS = {16: "pginstall", 18: "pginstall18"}
 

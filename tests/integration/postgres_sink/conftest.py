@@ -13,7 +13,7 @@ import pytest
 from psycopg.sql import SQL, Identifier
 
 from integration.postgres_sink.proxy import Proxy
-from services import Database, Postgres, Service
+from services import UNSYNCED, Database, Postgres, Service
 from streamhouse_connect import Batch, SecretUrl, TopicPartition
 from streamhouse_connect.testing import make_batch, make_context
 from streamhouse_postgres_sink import PostgresConfig, PostgresSink
@@ -108,7 +108,7 @@ def encoded(value: object) -> bytes:
 @pytest.fixture(params=[16, 18])
 def postgres_server(request: pytest.FixtureRequest, servers: Any) -> Postgres:
     """Each of the two majors."""
-    server: Service = servers.start(("postgres", request.param), lambda: Postgres(request.param))
+    server: Service = servers.start(("postgres", request.param), lambda: Postgres(request.param, settings=UNSYNCED))
     return cast("Postgres", server)
 
 
