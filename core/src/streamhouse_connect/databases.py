@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Final
 from streamhouse_connect.errors import DeliveryError, FatalError, RetriableError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
-__all__ = ["connect", "create", "make_directory", "transaction", "translate", "translated"]
+__all__ = ["connect", "create", "lay_out", "make_directory", "transaction", "translate", "translated"]
 
 _BUSY_SECONDS: Final = 5.0
 _CHECKPOINT_BYTES: Final = 16 * 2**20
@@ -109,6 +109,36 @@ def connect(path: Path) -> sqlite3.Connection:
             raise
 
         return connection
+
+
+def lay_out(
+    connection: sqlite3.Connection, path: Path, statements: Iterable[str], *, application: int, version: int
+) -> None:
+    """Make the tables of a new file, which is marked as the application's and of that version; in a transaction of the caller.
+
+    :raises FatalError: if the file is of another version or another application.
+    """
+    its_application: int = connection.execute("PRAGMA application_id").fetchone()[0]
+    its_version: int = connection.execute("PRAGMA user_version").fetchone()[0]
+    tables: int = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
+
+    if not tables:
+        for statement in (
+            *statements,
+            f"PRAGMA application_id = {application}",
+            f"PRAGMA user_version = {version}",
+        ):
+            connection.execute(statement)
+
+        return
+
+    if its_application != application:
+        raise FatalError(f"{path} is another application's database; choose another data directory")
+
+    if its_version != version:
+        raise FatalError(
+            f"{path} has format {its_version}, this version reads {version}; install the version that wrote it"
+        )
 
 
 @contextlib.contextmanager

@@ -10,6 +10,7 @@ from __future__ import annotations
 import sqlite3
 from typing import TYPE_CHECKING, Final
 
+from streamhouse_connect import databases
 from streamhouse_connect.brokers._blobs import Stored
 from streamhouse_connect.brokers._topics import TopicLog, topic_exists, unknown_topic
 from streamhouse_connect.brokers.interface import Committed, Topic
@@ -40,7 +41,7 @@ PAGE_SIZE: Final = 16_384
 _VERSION: Final = 1
 _APPLICATION: Final = 0x53484342  # "SHCB"
 
-_SCHEMA: Final = f"""
+_SCHEMA: Final = """
 CREATE TABLE topics (
     key INTEGER PRIMARY KEY AUTOINCREMENT,
     id TEXT NOT NULL UNIQUE,
@@ -77,8 +78,6 @@ CREATE TABLE commits (
     PRIMARY KEY (consumer_group, topic, partition)
 ) WITHOUT ROWID;
 CREATE TABLE deleted_topics (key INTEGER PRIMARY KEY);
-PRAGMA application_id = {_APPLICATION};
-PRAGMA user_version = {_VERSION};
 """
 
 
@@ -87,23 +86,7 @@ def prepare(connection: sqlite3.Connection, path: Path) -> None:
 
     :raises FatalError: if the file is of another version or another application.
     """
-    application: int = connection.execute("PRAGMA application_id").fetchone()[0]
-    version: int = connection.execute("PRAGMA user_version").fetchone()[0]
-    tables: int = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
-
-    if not tables:
-        for statement in _SCHEMA.split(";\n"):
-            connection.execute(statement)
-
-        return
-
-    if application != _APPLICATION:
-        raise FatalError(f"{path} is another application's database; choose another data directory")
-
-    if version != _VERSION:
-        raise FatalError(
-            f"{path} has format {version}, this version reads {_VERSION}; install the version that wrote it"
-        )
+    databases.lay_out(connection, path, _SCHEMA.split(";\n"), application=_APPLICATION, version=_VERSION)
 
 
 def load(connection: sqlite3.Connection) -> dict[str, TopicLog]:

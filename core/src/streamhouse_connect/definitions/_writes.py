@@ -11,8 +11,6 @@ from streamhouse_connect.definitions._errors import (
     connector_exists,
     damaged,
     state_changed,
-    unknown_connector,
-    version_changed,
 )
 from streamhouse_connect.definitions._view import DefinitionKey, StateKey, encode_key, encode_state
 
@@ -47,7 +45,7 @@ def replace(view: View, definition: Definition, *, expected: int | None) -> Writ
     if definition.name in view.damaged:
         raise damaged(definition.name, view.damaged[definition.name])
 
-    version = _find(view, definition.name, expected).version
+    version = codec.find(view.definitions, definition.name, expected=expected).version
     return _defined(attrs.evolve(definition, version=version + 1))
 
 
@@ -61,7 +59,7 @@ def delete(view: View, name: str, *, expected: int | None) -> Write[None]:
 
         return Write((gone,), None)
 
-    uid = _find(view, name, expected).uid
+    uid = codec.find(view.definitions, name, expected=expected).uid
     states = [(encode_key(StateKey(*place)), None) for place in view.states if place[0] == uid]
     return Write((*states, gone), None)
 
@@ -79,15 +77,3 @@ def put_state(view: View, uid: str, key: str, value: bytes, *, expected: int | N
 
 def _defined(definition: Definition) -> Write[Definition]:
     return Write(((encode_key(DefinitionKey(definition.name)), codec.encode(definition)),), definition)
-
-
-def _find(view: View, name: str, expected: int | None) -> Definition:
-    if name not in view.definitions:
-        raise unknown_connector(name)
-
-    found = codec.decode(view.definitions[name])
-
-    if expected not in (None, found.version):
-        raise version_changed(name, expected=expected, found=found.version)
-
-    return found

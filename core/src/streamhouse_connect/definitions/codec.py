@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 import msgspec
 
+from streamhouse_connect.definitions._errors import unknown_connector, version_changed
 from streamhouse_connect.definitions.interface import Definition, TargetState
 from streamhouse_connect.errors import ConfigError, Problem
 
-__all__ = ["decode", "encode"]
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = ["decode", "encode", "find"]
 
 
 class _Stored(msgspec.Struct, forbid_unknown_fields=True):
@@ -78,3 +83,20 @@ def decode(text: bytes) -> Definition:
         restarts=stored.restarts,
         reset_epoch=stored.reset_epoch,
     )
+
+
+def find(texts: Mapping[str, bytes], name: str, *, expected: int | None) -> Definition:
+    """Return the definition of that name, in the `expected` version if one is.
+
+    :raises NotFoundError: with the code `unknown_connector`.
+    :raises ConflictError: with the code `version_changed`.
+    """
+    if name not in texts:
+        raise unknown_connector(name)
+
+    found = decode(texts[name])
+
+    if expected not in (None, found.version):
+        raise version_changed(name, expected=expected, found=found.version)
+
+    return found

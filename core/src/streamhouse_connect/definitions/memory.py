@@ -11,8 +11,6 @@ from streamhouse_connect.definitions import codec
 from streamhouse_connect.definitions._errors import (
     connector_exists,
     state_changed,
-    unknown_connector,
-    version_changed,
 )
 from streamhouse_connect.definitions.interface import Definition, DefinitionStore
 
@@ -57,7 +55,7 @@ class MemoryDefinitionStore(DefinitionStore):
 
     async def replace(self, definition: Definition, *, expected: int | None = None) -> Definition:
         with self._guard:
-            version = self._find(definition.name, expected).version
+            version = codec.find(self._definitions, definition.name, expected=expected).version
             definition = attrs.evolve(definition, version=version + 1)
             self._definitions[definition.name] = codec.encode(definition)
 
@@ -65,20 +63,9 @@ class MemoryDefinitionStore(DefinitionStore):
 
     async def delete(self, name: str, *, expected: int | None = None) -> None:
         with self._guard:
-            uid = self._find(name, expected).uid
+            uid = codec.find(self._definitions, name, expected=expected).uid
             del self._definitions[name]
             self._states = {place: state for place, state in self._states.items() if place[0] != uid}
-
-    def _find(self, name: str, expected: int | None) -> Definition:
-        if name not in self._definitions:
-            raise unknown_connector(name)
-
-        found = codec.decode(self._definitions[name])
-
-        if expected not in (None, found.version):
-            raise version_changed(name, expected=expected, found=found.version)
-
-        return found
 
     async def get_state(self, uid: str, key: str) -> tuple[bytes, int] | None:
         return self._states.get((uid, key))

@@ -36,8 +36,6 @@ _APPLICATION: Final = 0x53484344  # "SHCD"
 _SCHEMA: Final = (
     "CREATE TABLE definitions (name TEXT PRIMARY KEY, uid TEXT NOT NULL, definition BLOB NOT NULL) WITHOUT ROWID",
     "CREATE TABLE states (uid TEXT, key TEXT, value BLOB NOT NULL, version INTEGER NOT NULL, PRIMARY KEY (uid, key))",
-    f"PRAGMA application_id = {_APPLICATION}",
-    f"PRAGMA user_version = {_VERSION}",
 )
 
 R = TypeVar("R")
@@ -71,7 +69,7 @@ class SqliteDefinitionStore(DefinitionStore):
 
         try:
             with databases.translated(self.path), databases.transaction(connection):
-                _prepare(connection, self.path)
+                databases.lay_out(connection, self.path, _SCHEMA, application=_APPLICATION, version=_VERSION)
         except BaseException:
             connection.close()
             raise
@@ -178,26 +176,6 @@ class _Opened:
     def close(self) -> None:
         self.thread.shutdown()
         self.connection.close()
-
-
-def _prepare(connection: sqlite3.Connection, path: Path) -> None:
-    application: int = connection.execute("PRAGMA application_id").fetchone()[0]
-    version: int = connection.execute("PRAGMA user_version").fetchone()[0]
-    tables: int = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
-
-    if not tables:
-        for statement in _SCHEMA:
-            connection.execute(statement)
-
-        return
-
-    if application != _APPLICATION:
-        raise FatalError(f"{path} is another application's database; choose another file")
-
-    if version != _VERSION:
-        raise FatalError(
-            f"{path} has format {version}, this version reads {_VERSION}; install the version that wrote it"
-        )
 
 
 @attrs.frozen
