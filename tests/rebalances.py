@@ -284,6 +284,7 @@ async def stage(
             topic_ids=topic_ids,
             log=log,
             count=lambda *_: None,
+            level=lambda *_: None,
             state=make_context().state,
         ),
         topic_ids=topic_ids,

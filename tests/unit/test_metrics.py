@@ -17,12 +17,14 @@ def test_a_scrape_has_the_documented_metrics_only() -> None:
     Counter("requests", "An application's own.", registry=theirs)
     metrics = Metrics(lambda: [ConnectorSample("c", "running")])
     metrics.of("c").sink_event("unknown_field", 2)
+    metrics.of("c").sink_level("max_in_flight", 2)
     expected = {
         "connector_dead_letters_total",
         "connector_errors_total",
         "connector_missed_records_total",
         "connector_records_processed",
         "connector_sink_events_total",
+        "connector_sink_level",
         "connector_state",
         "connector_tombstones_skipped_total",
     }
@@ -33,8 +35,9 @@ def test_a_scrape_has_the_documented_metrics_only() -> None:
 
 
 def test_a_deleted_connector_is_not_shown_any_more() -> None:
-    """Its counters go with it."""
+    """Its numbers go with it."""
     metrics = Metrics(list)
     metrics.of("c").errors.inc()
+    metrics.of("c").sink_level("max_in_flight", 2)
     metrics.forget("c")
     assert metrics.samples() == []

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 import attrs
-from prometheus_client import CollectorRegistry, Counter, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from prometheus_client.metrics_core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
@@ -37,7 +37,7 @@ class ConnectorSample:
 
 @attrs.frozen
 class ConnectorMetrics:
-    """The counters of one connector; may be used from any thread."""
+    """The numbers of one connector; may be used from any thread."""
 
     connector: str
     processed: Counter
@@ -46,6 +46,11 @@ class ConnectorMetrics:
     tombstones: Counter
     missed: Counter
     _sink_events: Counter
+    _sink_levels: Gauge
+
+    def sink_level(self, level: str, value: float) -> None:
+        """Note what a sink says of itself."""
+        self._sink_levels.labels(self.connector, level).set(value)
 
     def sink_event(self, event: str, number: int) -> None:
         """Count what a sink reports."""
@@ -70,6 +75,9 @@ class Metrics:
         )
         self._missed = self._counter("connector_missed_records", "Records that were gone before they could be read.")
         self._sink_events = self._counter("connector_sink_events", "What a sink counts, by event.", "event")
+        self._sink_levels = Gauge(
+            "connector_sink_level", "What a sink says of itself.", ("connector", "level"), registry=self._registry
+        )
 
     def text(self) -> bytes:
         """Return all metrics in Prometheus' text format, of `content_type`."""
@@ -81,7 +89,7 @@ class Metrics:
         return [Sample(each.name, dict(each.labels), each.value) for family in families for each in family.samples]
 
     def of(self, connector: str) -> ConnectorMetrics:
-        """Return a connector's counters; they are shown from zero on."""
+        """Return a connector's numbers; its counters are shown from zero on."""
         return ConnectorMetrics(
             connector,
             self._processed.labels(connector),
@@ -90,23 +98,25 @@ class Metrics:
             self._tombstones.labels(connector),
             self._missed.labels(connector),
             self._sink_events,
+            self._sink_levels,
         )
 
     def forget(self, connector: str) -> None:
-        """Drop the counts of a connector that was deleted."""
-        counters = (
+        """Drop the numbers of a connector that was deleted."""
+        numbers = (
             self._processed,
             self._errors,
             self._dead_letters,
             self._tombstones,
             self._missed,
             self._sink_events,
+            self._sink_levels,
         )
 
-        for counter in counters:
-            for sample in [sample for family in counter.collect() for sample in family.samples]:
-                if sample.labels["connector"] == connector and sample.name.endswith("_total"):
-                    counter.remove(*sample.labels.values())
+        for number in numbers:
+            for sample in [sample for family in number.collect() for sample in family.samples]:
+                if sample.labels["connector"] == connector and not sample.name.endswith("_created"):
+                    number.remove(*sample.labels.values())
 
     def _counter(self, name: str, doc: str, *labels: str) -> Counter:
         return Counter(name, doc, ("connector", *labels), registry=self._registry)

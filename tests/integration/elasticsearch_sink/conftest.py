@@ -77,6 +77,7 @@ async def open_sink() -> AsyncIterator[OpenSink]:
         timeout: float = 30.0,
         sleep: Callable[[float], Awaitable[object]] = no_sleep,
         counts: Counter[str] | None = None,
+        levels: dict[str, float] | None = None,
         connector: str = "test",
         epoch: int = 0,
         **options: Any,
@@ -90,7 +91,7 @@ async def open_sink() -> AsyncIterator[OpenSink]:
         )
         sink = ElasticsearchSink(config, sleep=sleep)
         opened.append(sink)
-        await sink.open(make_context(connector=connector, counts=counts, epoch=epoch))
+        await sink.open(make_context(connector=connector, counts=counts, levels=levels, epoch=epoch))
         return sink
 
     yield open_one

@@ -22,6 +22,7 @@ class Opened:
     sink: ElasticsearchSink
     sleeps: list[float]
     counts: Counter[str]
+    levels: dict[str, float]
 
 
 OpenSink = Callable[..., Awaitable[Opened]]
@@ -50,6 +51,7 @@ async def open_sink(stub: Stub) -> AsyncIterator[OpenSink]:
     ) -> Opened:
         sleeps: list[float] = []
         counts: Counter[str] = Counter()
+        levels: dict[str, float] = {}
 
         async def sleep(seconds: float) -> None:
             sleeps.append(seconds)
@@ -63,8 +65,10 @@ async def open_sink(stub: Stub) -> AsyncIterator[OpenSink]:
         )
         sink = ElasticsearchSink(config, sleep=sleep, uniform=lambda _, high: high)
         opened.append(sink)
-        await sink.open(make_context(epoch=epoch, topic_ids=topic_ids, counts=counts, batch_bytes=batch_bytes))
-        return Opened(sink, sleeps, counts)
+        await sink.open(
+            make_context(epoch=epoch, topic_ids=topic_ids, counts=counts, levels=levels, batch_bytes=batch_bytes)
+        )
+        return Opened(sink, sleeps, counts, levels)
 
     yield open_one
 

@@ -121,11 +121,11 @@ async def test_no_more_bulks_than_allowed_are_under_way(stub: Stub, open_sink: O
 async def test_a_server_that_is_too_busy_is_asked_less_at_once_and_slowly_more_again(
     stub: Stub, open_sink: OpenSink, reply: Reply
 ):
-    """By a document or by a whole request; the metric tells the limit as a difference of two counts."""
+    """By a document or by a whole request; the metric tells the limit."""
     opened = await open_sink(max_in_flight=4)
 
-    def limit() -> int:
-        return opened.counts["in_flight_raised"] - opened.counts["in_flight_lowered"]
+    def limit() -> float:
+        return opened.levels["max_in_flight"]
 
     async def write() -> None:
         batch = make_batch([b"{}"])
@@ -156,7 +156,7 @@ async def test_other_refusals_leave_the_limit_as_it_is(stub: Stub, open_sink: Op
     with pytest.raises(RejectedRecords):
         await opened.sink.write(make_batch([b"{}"]))
 
-    assert opened.counts["in_flight_lowered"] == 0
+    assert opened.levels["max_in_flight"] == opened.sink.in_flight
 
 
 async def test_one_record_that_is_too_large_beside_others_that_are_refused(stub: Stub, open_sink: OpenSink):
@@ -311,7 +311,7 @@ async def test_a_server_with_room_for_fewer_requests_is_hardly_asked_for_more(op
     assert opened.sink._connection
     opened.sink._connection.bulk = server.bulk  # type: ignore[method-assign]  # a server of another kind
     offsets = iter(range(2000))
-    limits: list[int] = []
+    limits: list[float] = []
 
     async def deliver() -> None:
         for offset in offsets:
@@ -325,7 +325,7 @@ async def test_a_server_with_room_for_fewer_requests_is_hardly_asked_for_more(op
 
                 break
 
-            limits.append(opened.counts["in_flight_raised"] - opened.counts["in_flight_lowered"])
+            limits.append(opened.levels["max_in_flight"])
 
     await asyncio.gather(*(deliver() for _ in range(16)))
     assert len(server.documents) == 2000

@@ -132,6 +132,7 @@ class Assembly:
                 topic_ids=topic_ids,
                 log=log,
                 count=self.metrics.of(definition.name).sink_event,
+                level=self.metrics.of(definition.name).sink_level,
                 state=_State(self.definitions, definition.uid),
                 batch_bytes=plan.options.batch_bytes,
             ),

@@ -82,12 +82,14 @@ def make_context(
     epoch: int = 0,
     topic_ids: dict[str, str] | None = None,
     counts: Counter[str] | None = None,
+    levels: dict[str, float] | None = None,
     state: StateStore | None = None,
     topic_partitions: dict[str, int] | None = None,
     batch_bytes: int = 16 << 20,
 ) -> SinkContext:
-    """Make a context; without `topic_ids` the topic `orders` has the id `orders-id`. Events are added up in `counts`."""
+    """Make a context; without `topic_ids` the topic `orders` has the id `orders-id`. Events are added up in `counts`, `levels` has the last of each."""
     counted = Counter() if counts is None else counts
+    told = {} if levels is None else levels
 
     def count(event: str, number: int) -> None:
         counted[event] += number
@@ -99,6 +101,7 @@ def make_context(
         topic_ids={"orders": "orders-id"} if topic_ids is None else topic_ids,
         log=logging.LoggerAdapter(logging.getLogger(f"streamhouse_connect.{connector}"), {}),
         count=count,
+        level=told.__setitem__,
         state=MemoryStateStore() if state is None else state,
         topic_partitions={} if topic_partitions is None else topic_partitions,
         batch_bytes=batch_bytes,

@@ -37,7 +37,7 @@ class Turn:
 
 
 class Limit:
-    """Lets `most` requests or fewer pass at once, and learns from their answers; `changed` is told the differences."""
+    """Lets `most` requests or fewer pass at once, and learns from their answers; `changed` is told the new number."""
 
     def __init__(self, most: int, *, changed: Callable[[int], None]) -> None:
         self.current = most
@@ -90,8 +90,7 @@ class Limit:
             self._set(self.current // 2)
 
     def _set(self, limit: int) -> None:
-        difference = limit - self.current
         self.current = limit
         self._changes += 1
         self._good = 0
-        self._changed(difference)
+        self._changed(limit)

@@ -105,8 +105,8 @@ class ElasticsearchSink(Sink[ElasticsearchConfig]):
 
         connection = await self._connect()
         await self._apply_template(connection)
-        self._limit = Limit(self.in_flight, changed=self._count_limit)
-        self._count_limit(self._limit.current)
+        self._limit = Limit(self.in_flight, changed=self._tell_limit)
+        self._tell_limit(self._limit.current)
         self._sender = Sender(
             connection,
             self._limit,
@@ -162,7 +162,7 @@ class ElasticsearchSink(Sink[ElasticsearchConfig]):
         self._rests.clear()
 
         if limit:
-            self._count_limit(-limit.current)
+            self._tell_limit(0)
 
         if connection:
             await connection.close()
@@ -174,9 +174,8 @@ class ElasticsearchSink(Sink[ElasticsearchConfig]):
         await self._connection.verify()
         return self._connection
 
-    def _count_limit(self, difference: int) -> None:
-        """Let the metric tell the limit: what it was raised by in all, less what it was lowered by."""
-        self._context.count("in_flight_raised" if difference > 0 else "in_flight_lowered", abs(difference))
+    def _tell_limit(self, limit: int) -> None:
+        self._context.level("max_in_flight", limit)
 
     def _rest_of(self, batch: Batch) -> Rest:
         """Return what is left of a batch that the runtime tries again, or all of a new one."""

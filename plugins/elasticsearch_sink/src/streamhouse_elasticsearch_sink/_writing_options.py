@@ -71,6 +71,7 @@ class WritingOptions:
     version_source: str | None = option(
         "version.source",
         default=None,
+        identity=True,
         doc="What keeps an older record from replacing a newer one's document: its offset, its timestamp, an integer of its value "
         "(field:NAME), or nothing (none). Default: offset with document.id={key} while an index has one topic, else none.",
     )
