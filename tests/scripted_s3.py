@@ -79,6 +79,8 @@ class ScriptedStore:
     requests: list[Request] = attrs.field(factory=list)
     answers: deque[Reply | Failure | None] = attrs.field(factory=deque)
     """What the next requests meet instead of an ordinary answer; None: an ordinary one."""
+    role_answers: deque[Reply | Failure | None] = attrs.field(factory=deque)
+    """The same, of requests for roles."""
     uploads: dict[str, Upload] = attrs.field(factory=dict)
     roles: int = 0
     """How often a role was assumed."""
@@ -131,7 +133,8 @@ class ScriptedStore:
         first, *lines = head.split("\r\n")
         method, target, _ = first.split(" ")
         headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines if line)}
-        script = self.answers.popleft() if self.answers else None
+        answers = self.role_answers if method == "POST" and urlsplit(target).path == "/" else self.answers
+        script = answers.popleft() if answers else None
 
         if script is STALL:
             await asyncio.Event().wait()

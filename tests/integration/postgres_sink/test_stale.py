@@ -46,16 +46,16 @@ async def test_a_column_of_another_type_is_met_at_once(
 @MODES
 async def test_so_is_one_that_changes_during_a_write(sql: Sql, open_sink: OpenSink, mode: str):
     """Which waits for whoever changes it, or the other way round."""
-    sql.run("CREATE TABLE orders (id int PRIMARY KEY, a numeric(10,1))")
+    sql.run("CREATE TABLE orders (id int PRIMARY KEY, a real)")
     sink = await open_sink(mode=mode)
 
     with psycopg.connect(sql.url) as other:
-        other.execute("ALTER TABLE orders ALTER a TYPE numeric(10,4)")
-        write = asyncio.create_task(sink.write({"id": 1, "a": 1.2345}))
+        other.execute("ALTER TABLE orders ALTER a TYPE double precision")
+        write = asyncio.create_task(sink.write({"id": 1, "a": 1.23456789}))
         await waiting(sql)
 
     await write
-    assert sql.run("SELECT a::text FROM orders") == [("1.2345",)]
+    assert sql.run("SELECT a::text FROM orders") == [("1.23456789",)]
 
 
 @MODES

@@ -145,7 +145,7 @@ async def test_a_roles_credentials_are_renewed_before_they_expire(store: Scripte
 )
 async def test_a_role_that_is_refused(store: ScriptedStore, answer: Reply, remedy: str) -> None:
     """The message is about the role, not about the bucket."""
-    store.answers.append(answer)
+    store.role_answers.append(answer)
 
     with pytest.raises(FatalError, match=remedy):
         async with opened(assuming(store)):
@@ -154,7 +154,7 @@ async def test_a_role_that_is_refused(store: ScriptedStore, answer: Reply, remed
 
 async def test_a_role_that_can_t_be_asked_for_now(store: ScriptedStore) -> None:
     """The service may be busy."""
-    store.answers.append(refused(503, "ServiceUnavailable"))
+    store.role_answers.append(refused(503, "ServiceUnavailable"))
 
     with pytest.raises(RetriableError, match="ServiceUnavailable"):
         async with opened(assuming(store)):

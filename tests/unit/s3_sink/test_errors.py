@@ -110,6 +110,20 @@ def test_a_missing_bucket_by_head() -> None:
     assert "create the bucket" in str(found)
 
 
+def test_an_answer_that_says_nothing_is_known_by_its_status() -> None:
+    """s3fs looks for a code in it, and stumbles; see its `translate_boto_error`."""
+    response: Any = {"ResponseMetadata": {"HTTPStatusCode": 503}}
+
+    def refuse() -> None:
+        raise boto.ClientError(response, "AssumeRole")
+
+    with pytest.raises(RetriableError, match="status 503"), translated(WHAT):
+        try:
+            refuse()
+        except boto.ClientError as error:
+            translate_boto_error(error)
+
+
 def test_the_right_region_is_passed_on() -> None:
     """S3 says where the bucket is."""
     assert "the bucket is in eu-west-3;" in str(meaning(answered("301", 301, x_amz_bucket_region="eu-west-3")))

@@ -53,7 +53,7 @@ async def _problems_with_database(connection: Connection, config: PostgresConfig
     problems = [Problem("connection.url", _IS_READ_ONLY)] if is_read_only else []
 
     if table is not None:
-        problems += await _problems_with_table(connection, table, config)
+        problems += await _problems_with_table(connection, table, config, is_read_only=is_read_only)
     elif schema is None:
         problems.append(Problem("table.name", _no_schema(tables.name.schema)))
     elif tables.is_single and not config.auto_create:
@@ -67,13 +67,15 @@ async def _problems_with_database(connection: Connection, config: PostgresConfig
     return problems
 
 
-async def _problems_with_table(connection: Connection, table: Table, config: PostgresConfig) -> Sequence[Problem]:
+async def _problems_with_table(
+    connection: Connection, table: Table, config: PostgresConfig, *, is_read_only: bool
+) -> Sequence[Problem]:
     table = await with_writable(connection, table)
 
     if problems := list(problems_with(table, mode=config.mode, needs=needs_of(config))):
         return problems
 
-    problem = await refusal(connection, table, mode=config.mode)
+    problem = None if is_read_only else await refusal(connection, table, mode=config.mode)
     return [problem] if problem else []
 
 

@@ -131,7 +131,8 @@ def answer_in(error: BaseException) -> Answer | None:
     cause: BaseException | None = error
 
     while cause is not None and not isinstance(cause, boto.ClientError):
-        cause = cause.__cause__
+        # Over an answer that says nothing s3fs stumbles itself.
+        cause = cause.__context__ if isinstance(cause, KeyError) else cause.__cause__
 
     if cause is None:
         return None
