@@ -526,7 +526,7 @@ def taken(batcher: Batcher, now: float) -> Flight:
 
 
 def test_the_next_batch_of_a_full_lane_is_known_while_it_has_to_wait() -> None:
-    """The very object that is cut later, whatever comes in between."""
+    """The very object that is cut later, whatever comes in between; it is told once."""
     batcher = Batcher(limits(10, in_flight=1))
     batcher.add((None, ""), numbers(0, 6), 0.0)
     batcher.add((None, ""), numbers(6, 25), 0.0)
@@ -534,12 +534,25 @@ def test_the_next_batch_of_a_full_lane_is_known_while_it_has_to_wait() -> None:
     ahead = batcher.ahead()
     assert ahead is not None
     assert list(ahead.offsets) == list(range(10, 20))
-    assert batcher.ahead() is ahead
+    assert batcher.ahead() is None
     assert (lane.records, batcher.lowest(TP)) == (15, 0)
     batcher.add((None, ""), numbers(25, 30), 0.0)
     batcher.land(first)
     assert batcher.take(lane, 1.0).batch is ahead
     assert list(batcher.take(lane, 2.0).batch.offsets) == list(range(20, 30))
+
+
+def test_a_batch_that_is_cut_ahead_by_bytes_is_cut_once() -> None:
+    """Though by the size of its records it might be cut otherwise a second time."""
+    batcher = Batcher(Limits(1000, 100, 5.0, 1, 1))
+    sizes = [1, 1, 1, 60, 60, 60, 1, 90, 1]
+    batcher.add((None, ""), make_batch([b"x" * size for size in sizes * 3]), 0.0)
+    first = batcher.take(lane := batcher.lanes[None, ""], 0.0)
+    ahead = batcher.ahead()
+    assert ahead is not None
+    assert batcher.ahead() is None
+    batcher.land(first)
+    assert batcher.take(lane, 1.0).batch is ahead
 
 
 @pytest.mark.parametrize(("records", "taken"), [(15, True), (25, False)])

@@ -23,8 +23,6 @@ class Ahead:
     """One batch of a task at most."""
 
     sink: Sink[Any]
-    _batch: Batch | None = attrs.field(default=None, init=False)
-    """The batch that the sink was last asked to prepare."""
     _task: asyncio.Task[None] | None = attrs.field(default=None, init=False)
 
     @property
@@ -33,15 +31,11 @@ class Ahead:
         return self._task is not None and not self._task.done()
 
     def prepare(self, batch: Batch) -> None:
-        """Have the batch prepared, unless it was."""
-        if batch is not self._batch:
-            self._batch = batch
-            self._task = asyncio.create_task(self._prepare(batch))
+        """Have the batch prepared."""
+        self._task = asyncio.create_task(self._prepare(batch))
 
     async def end(self) -> None:
         """Cut off what is still being prepared."""
-        self._batch = None
-
         if self._task is not None:
             self._task.cancel()
             await asyncio.wait({self._task}, timeout=1.0)

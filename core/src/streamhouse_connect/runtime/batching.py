@@ -115,14 +115,15 @@ class Batcher:
         return flight
 
     def ahead(self) -> Batch | None:
-        """Return the batch that `take` will cut from the lane of several partitions, if that is full but has to wait.
+        """Cut the batch that `take` will return from the lane of several partitions, if that is full but has to wait; only once.
 
-        It goes on waiting; should records be dropped that are in it, another will be cut.
+        It goes on waiting; should records be dropped, another will be cut.
         """
         for lane in self.lanes.of(None):
-            if lane.key in self._full and not self._has_room(lane):
+            if lane.key in self._full and not self._has_room(lane) and not lane.is_cut:
                 batch = self._cut(lane)
                 lane.pieces.appendleft(batch)
+                lane.is_cut = True
                 self._recount(lane)
                 return batch
 
@@ -175,6 +176,7 @@ class Batcher:
                 flight.dropped.update(flight.partitions.intersection(partitions))
 
             lane.pieces = deque(part for piece in lane.pieces for part in _without(piece, partitions))
+            lane.is_cut = False
             self._recount(lane)
 
     def lowest(self, tp: TopicPartition) -> int | None:
@@ -205,6 +207,10 @@ class Batcher:
         return (lane for lane in self.lanes.waiting if self._has_room(lane))
 
     def _cut(self, lane: Lane) -> Batch:
+        if lane.is_cut:  # by bytes it might be cut otherwise a second time
+            lane.is_cut = False
+            return lane.pieces.popleft()
+
         taken: list[Batch] = []
         records = nbytes = 0
         most = self._most_bytes(lane)

@@ -66,6 +66,8 @@ class Lane:
     records: int = 0
     nbytes: int = 0
     since: float = 0.0
+    is_cut: bool = False
+    """The first piece is the next batch."""
 
     def outstanding(self) -> Iterator[tuple[Batch, Span]]:
         """Yield what is not durable yet, in order."""
