@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 
+import psycopg
 import pytest
 
 from integration.postgres_sink.conftest import OpenSink, Sql, batch
+from integration.postgres_sink.test_stale import waiting
 from streamhouse_connect import RejectedRecords
 
 MODES = pytest.mark.parametrize("mode", ["insert", "upsert"])
@@ -27,6 +30,32 @@ async def test_a_prepared_batch_is_written_once_and_only_when_it_is_written(sql:
     await opened.sink.prepare(second)
     await opened.sink.write(second)
     assert sql.run("SELECT count(*), sum(id), count(note) FROM orders") == [(1201, 720600, 1200)]
+
+
+@MODES
+async def test_a_batch_is_prepared_while_the_server_works(
+    sql: Sql, open_sink: OpenSink, monkeypatch: pytest.MonkeyPatch, mode: str
+):
+    """On the one before, which here waits for somebody; nothing of it is done again when it is written."""
+    sql.run("CREATE TABLE orders (id int PRIMARY KEY, note text)")
+    opened = await open_sink(mode=mode)
+    first, second = batch({"id": 1}), batch(*({"id": n} for n in range(2, 1202)), first_offset=1)
+
+    with psycopg.connect(sql.url) as other:
+        other.execute("INSERT INTO orders VALUES (1)")
+        write = asyncio.create_task(opened.sink.write(first))
+        await waiting(sql)
+        await opened.sink.prepare(second)
+        assert not write.done()
+        other.rollback()
+
+    await write
+
+    for name in ("_reading.decode", "_rows.Lines.encode"):
+        monkeypatch.setattr(f"streamhouse_postgres_sink.{name}", None)
+
+    await opened.sink.write(second)
+    assert sql.run("SELECT count(*) FROM orders") == [(1201,)]
 
 
 @MODES

@@ -15,7 +15,7 @@ from streamhouse_postgres_sink._parts import Part, parts
 from streamhouse_postgres_sink._reading import Reading
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from streamhouse_connect import Batch
     from streamhouse_postgres_sink._config import PostgresConfig
@@ -34,26 +34,26 @@ class Preparation:
     _reading: Reading = attrs.field(init=False)
     works: Sequence[Work] = attrs.field(default=(), init=False)
     """What is planned of it beforehand."""
+    is_over: bool = attrs.field(default=False, init=False)
+    """The batch is being written: what is left to do is done there."""
 
     def __attrs_post_init__(self) -> None:
         self._reading = Reading(self.batch, self._config)
 
     async def go_on(self, session: Session) -> None:
-        """Do all that there is, but only while the server has something to do: until then the time is better spent on that."""
+        """Do all that there is, while the server has something to do: before, time is better spent on that. Ends once it `is_over`."""
         idle = session.has_sent
         await idle.wait()
 
-        while self._reading.step():
-            await _rest(idle)
+        await self._repeat(self._reading.step, idle)
 
-        if self.rejected:
+        if self.is_over or self.rejected:
             return
 
         self.works = session.fitting(self.parts())
 
         for load in [load for work in self.works for load in work.loads]:
-            while load.step():
-                await _rest(idle)
+            await self._repeat(load.step, idle)
 
     @property
     def rejected(self) -> dict[int, str]:
@@ -64,8 +64,8 @@ class Preparation:
         """Return the records by their tables; there must be none that are rejected."""
         return parts(self.batch, self._reading.decoded, self._config.tables)
 
-
-async def _rest(idle: asyncio.Event) -> None:
-    """Give way to others, and wait until there is time again."""
-    await asyncio.sleep(0)
-    await idle.wait()
+    async def _repeat(self, step: Callable[[], bool], idle: asyncio.Event) -> None:
+        """Take the steps that there are; between them, give way to others, and wait until there is time again."""
+        while not self.is_over and step():
+            await asyncio.sleep(0)
+            await idle.wait()

@@ -127,6 +127,7 @@ class PostgresSink(Sink[PostgresConfig]):
 
     async def release(self, partitions: Collection[TopicPartition]) -> None:
         self._offsets.forget(partitions)
+        self._preparation = None  # what is left of its batch comes in another
 
     async def reset(self, offsets: Mapping[TopicPartition, int | None]) -> None:
         if not self.config.keeps_offsets or not offsets:
@@ -172,8 +173,12 @@ class PostgresSink(Sink[PostgresConfig]):
 
     def _prepared(self, part: Batch) -> Preparation:
         """Return what was prepared of a batch; a part that was cut out of it later is begun anew."""
+        if self._preparation is None or self._preparation.batch is not part:
+            return Preparation(part, self.config)
+
         preparation, self._preparation = self._preparation, None
-        return preparation if preparation and preparation.batch is part else Preparation(part, self.config)
+        preparation.is_over = True
+        return preparation
 
     def _learn(self, moved: Moved) -> None:
         self._context.log.info("commit_was_made_after_all partitions=%s", moved)
