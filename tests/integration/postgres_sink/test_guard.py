@@ -16,7 +16,7 @@ GUARD: dict[str, Any] = {"guard_column": "at"}
 async def test_an_older_event_never_overwrites_a_newer_row(sql: Sql, open_sink: OpenSink, mode: str):
     """An equal one does, and null is older than everything else."""
     sql.run("CREATE TABLE orders (id int PRIMARY KEY, a text, at timestamptz)")
-    times = {1: "'2026-01-02'", 2: "'2026-01-02'", 3: "'2026-01-02'", 4: "'2026-01-02'", 5: "NULL", 6: "NULL"}
+    times = dict.fromkeys(range(1, 5), "'2026-01-02 00:00 UTC'") | {5: "NULL", 6: "NULL"}
 
     for key, time in times.items():
         sql.run(f"INSERT INTO orders VALUES ({key}, 'row', {time})")

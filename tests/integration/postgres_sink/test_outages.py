@@ -281,6 +281,11 @@ async def test_every_connection_has_its_limits_and_a_name(sql: Sql, open_sink: O
     assert await setting(named, "application_name") == "mine"
 
 
+async def test_the_server_looks_whether_its_client_is_still_there(sql: Sql, open_sink: OpenSink):
+    """So that the locks of a connection that was dropped do not outlive it."""
+    assert await setting(await open_sink(), "client_connection_check_interval") == "5s"
+
+
 async def test_what_is_committed_is_on_disk(sql: Sql, open_sink: OpenSink):
     """Even where the database prefers to answer earlier."""
     sql.run("ALTER DATABASE postgres_sink SET synchronous_commit = off")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from decimal import Decimal
 from typing import Any
 
 import psycopg
@@ -10,6 +11,7 @@ import pytest
 
 from integration.postgres_sink.conftest import OpenSink, Sql
 from integration.postgres_sink.pooler import Pooler
+from integration.postgres_sink.proxy import Proxy
 from streamhouse_connect import RejectedRecords
 
 MODES = pytest.mark.parametrize("mode", ["insert", "upsert"])
@@ -59,6 +61,21 @@ async def test_so_is_one_that_changes_during_a_write(sql: Sql, open_sink: OpenSi
 
 
 @MODES
+async def test_no_record_is_refused_for_what_a_column_is_about_to_be_no_more(sql: Sql, open_sink: OpenSink, mode: str):
+    """Before it is, whoever changes the table is waited for."""
+    sql.run("CREATE TABLE orders (id int PRIMARY KEY, a numeric(10,1))")
+    sink = await open_sink(mode=mode)
+
+    with psycopg.connect(sql.url) as other:
+        other.execute("ALTER TABLE orders ALTER a TYPE numeric(10,4)")
+        write = asyncio.create_task(sink.write({"id": 1, "a": 1.2345}))
+        await waiting(sql)
+
+    await write
+    assert sql.run("SELECT a::text FROM orders") == [("1.2345",)]
+
+
+@MODES
 async def test_a_new_column_is_met_at_once(sql: Sql, open_sink: OpenSink, mode: str):
     """It is filled from the first record on that comes after it."""
     sql.run("CREATE TABLE orders (id int PRIMARY KEY)")
@@ -69,6 +86,24 @@ async def test_a_new_column_is_met_at_once(sql: Sql, open_sink: OpenSink, mode: 
     assert sql.run("SELECT id, a FROM orders ORDER BY id") == [(1, None), (2, 2)]
 
 
+@MODES
+@pytest.mark.parametrize("changed", ["orders", "customers"])
+async def test_any_of_several_tables_is_looked_at(sql: Sql, open_sink: OpenSink, mode: str, changed: str):
+    """Nothing is written to the others, until all of them are what the records were read by."""
+    topics = ("orders", "customers")
+    sql.run("".join(f"CREATE TABLE {topic} (id int PRIMARY KEY, a real);" for topic in topics))
+    sink = await open_sink(mode=mode, table="{topic}", topics=topics)
+    sql.run(f"ALTER TABLE {changed} ALTER a TYPE double precision; CREATE SEQUENCE seen")
+    sql.run(
+        "CREATE FUNCTION see() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM nextval('seen'); RETURN NEW; END $$"
+    )
+    sql.run(
+        "".join(f"CREATE TRIGGER see BEFORE INSERT ON {topic} FOR EACH ROW EXECUTE FUNCTION see();" for topic in topics)
+    )
+    await sink.write_topics({topic: [{"id": 1, "a": 0.5}] for topic in topics})
+    assert sql.run("SELECT o.a, c.a, nextval('seen') FROM orders o, customers c") == [(0.5, 0.5, 5)]
+
+
 async def test_poison_stays_poison(sql: Sql, open_sink: OpenSink):
     """After one more look at the table."""
     sql.run("CREATE TABLE orders (id int PRIMARY KEY, a int)")
@@ -77,6 +112,47 @@ async def test_poison_stays_poison(sql: Sql, open_sink: OpenSink):
 
     with pytest.raises(RejectedRecords, match=r"22P02.*of type bigint"):
         await sink.write({"id": 1, "a": 1}, {"id": 2, "a": "x"})
+
+
+@pytest.mark.parametrize(
+    "table",
+    [
+        "CREATE TABLE orders (id int PRIMARY KEY, a small)",
+        "CREATE TABLE below (id int PRIMARY KEY, a int); CREATE VIEW orders AS SELECT id, a, a * 2 AS twice FROM below",
+    ],
+)
+async def test_poison_is_no_sign_of_a_change(
+    sql: Sql, open_sink: OpenSink, caplog: pytest.LogCaptureFixture, table: str
+):
+    """The catalogue is not read again for it, be it of a table of which more was asked than what the catalogue says."""
+    caplog.set_level("INFO")
+    sql.run(f"CREATE DOMAIN small AS int NOT NULL; {table}")
+    sink = await open_sink()
+
+    with pytest.raises(RejectedRecords, match="22P02"):
+        await sink.write({"id": 1, "a": 1}, {"id": 2, "a": "x"})
+
+    assert "reading the catalogue again" not in caplog.text
+
+
+@pytest.mark.parametrize("value", [1.2, 1.2345])
+async def test_a_table_may_change_again_and_again(sql: Sql, open_sink: OpenSink, proxy: Proxy, value: float):
+    """Nobody has to mend anything, and no record is refused: the catalogue is read again each time."""
+    sql.run("CREATE TABLE orders (id int PRIMARY KEY, a numeric(10,1))")
+    sink = await open_sink(url=proxy.url)
+    proxy.hold_in_copy()
+    write = asyncio.create_task(sink.write({"id": 1, "a": value}))
+
+    for scale in (2, 3, 4):
+        await proxy.held.wait()
+        sql.run(f"ALTER TABLE orders ALTER a TYPE numeric(10,{scale})")
+        proxy.hold_in_copy()
+        proxy.let_go()
+
+    await proxy.held.wait()
+    proxy.let_go()
+    await write
+    assert sql.run("SELECT a FROM orders") == [(Decimal(str(value)),)]
 
 
 async def test_so_it_is_behind_a_pooler(sql: Sql, open_sink: OpenSink):

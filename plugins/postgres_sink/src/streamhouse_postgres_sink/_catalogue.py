@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 import attrs
 from psycopg import sql
 
+from streamhouse_postgres_sink._errors import CHANGED
 from streamhouse_postgres_sink._names import TableName
 from streamhouse_postgres_sink._types import Column, Kind
 from streamhouse_postgres_sink._uniqueness import arbiters, keys, unique_indexes
@@ -22,7 +23,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Schema", "Table", "find_schema", "find_table"]
 
-_SHAPE: Final = "string_agg(concat_ws(' ', a.attnum, a.attname, a.atttypid, a.atttypmod), ',' ORDER BY a.attnum)"
+_SHAPE: Final = (
+    "coalesce(string_agg(concat_ws(' ', a.attnum, a.attname, a.atttypid, a.atttypmod), ',' ORDER BY a.attnum), '')"
+)
 _ATTRIBUTES: Final = "FROM pg_attribute a WHERE a.attrelid = {} AND a.attnum > 0 AND NOT a.attisdropped"
 
 # Without a schema the search path decides, but no stage of ours is found, as to_regclass would.
@@ -79,9 +82,12 @@ SELECT n.nspname::text, has_schema_privilege(n.oid, 'CREATE') FROM pg_namespace 
 
 # What stands for a table that has changed is an undefined table, 42P01: the catalogue is stale.
 _STILL: Final = """
-SELECT CASE {shape} WHEN {expected} THEN 'pg_catalog.pg_class' ELSE '"a column of the table was changed meanwhile"' END::regclass
+SELECT CASE {shape} WHEN {expected} THEN 'pg_catalog.pg_class' ELSE {changed} END::regclass
 {attributes}
 """
+
+# Opens it with the least of locks, for which no privilege is needed.
+_WAIT: Final = "SELECT pg_relation_size(to_regclass(%s))"
 
 _KINDS: Final = {"r": "table", "p": "partitioned table", "f": "foreign table", "v": "view"}
 _OTHER_KINDS: Final = {"m": "a materialized view", "i": "an index", "I": "an index", "S": "a sequence", "c": "a type"}
@@ -124,7 +130,9 @@ class Table:
     def still(self) -> bytes:
         """A statement that fails with 42P01 if the columns have changed; after a load nobody changes them until COMMIT."""
         attributes = sql.SQL(_ATTRIBUTES).format(self.oid)
-        statement = sql.SQL(_STILL).format(shape=sql.SQL(_SHAPE), expected=self.shape or "", attributes=attributes)
+        statement = sql.SQL(_STILL).format(
+            shape=sql.SQL(_SHAPE), expected=self.shape or "", changed=f'"{CHANGED}"', attributes=attributes
+        )
         return statement.as_bytes(None)
 
     @property
@@ -153,9 +161,16 @@ async def find_schema(connection: AsyncConnection, name: str | None) -> Schema |
     return None if row is None else Schema(*row)
 
 
-async def find_table(connection: AsyncConnection, name: TableName) -> Table | None:
-    """Read what the catalogue says of a table, whether it can be written to or not."""
+async def find_table(connection: AsyncConnection, name: TableName, *, waits: bool = False) -> Table | None:
+    """Read what the catalogue says of a table, whether it can be written to or not.
+
+    `waits` for who is changing it; the name has to have a schema then.
+    """
     wanted = {"name": name.name, "qualified": name.schema and str(name)}
+
+    if waits:
+        await connection.execute(_WAIT, [str(name)])
+
     row = await (await connection.execute(_TABLE, wanted)).fetchone()
 
     if row is None:

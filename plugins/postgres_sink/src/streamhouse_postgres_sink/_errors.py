@@ -26,7 +26,11 @@ if TYPE_CHECKING:
 
     from streamhouse_postgres_sink._types import Column
 
-__all__ = ["Culprit", "Meaning", "cannot_connect", "culprit", "meaning", "reason", "refuses", "translate"]
+__all__ = ["CHANGED", "Culprit", "Meaning", "cannot_connect", "culprit", "meaning", "reason", "refuses", "translate"]
+
+
+CHANGED: Final = "a column of the table was changed meanwhile"
+"""What a statement of our own calls a relation that is missing (42P01), to say this."""
 
 
 class Meaning(enum.Enum):

@@ -19,7 +19,7 @@ import psycopg
 from streamhouse_connect import RejectedBatch, RejectedRecords
 from streamhouse_postgres_sink._catalogue import find_schema
 from streamhouse_postgres_sink._connection import connect
-from streamhouse_postgres_sink._errors import Meaning, culprit, meaning, reason, translate
+from streamhouse_postgres_sink._errors import CHANGED, Meaning, culprit, meaning, reason, translate
 from streamhouse_postgres_sink._ledger import Ledger
 from streamhouse_postgres_sink._parts import table_of
 from streamhouse_postgres_sink._targets import Targets
@@ -42,11 +42,11 @@ __all__ = ["Session", "StaleCatalogue"]
 
 
 class StaleCatalogue(Exception):  # noqa: N818 - it is the catalogue that is stale
-    """The table has changed since `prepare`; `otherwise` is what to raise if it has not."""
+    """The table has changed since `prepare`; `otherwise` is what to raise if it has not. None: it has for certain."""
 
-    def __init__(self, otherwise: DeliveryError) -> None:
+    def __init__(self, otherwise: DeliveryError | None = None) -> None:
         self.otherwise = otherwise
-        super().__init__(str(otherwise))
+        super().__init__(str(otherwise or CHANGED))
 
 
 class Session:
@@ -145,7 +145,7 @@ class Session:
             except (RejectedRecords, RejectedBatch) as error:
                 with self._translated():
                     if await self._targets.have_changed(parts):
-                        raise StaleCatalogue(error) from error
+                        raise StaleCatalogue from error
 
                     if not (self._config.widens_columns and await self._targets.widen(parts)):
                         raise
@@ -210,6 +210,7 @@ class Session:
                 raise (RejectedRecords({0: why}) if count == 1 else RejectedBatch(why)) from None
 
             if found is Meaning.STALE:
-                raise StaleCatalogue(translate(error, place=self._place)) from error
+                is_certain = CHANGED in (error.diag.message_primary or "")
+                raise StaleCatalogue(None if is_certain else translate(error, place=self._place)) from error
 
             raise translate(error, place=self._place) from error

@@ -207,18 +207,21 @@ class PostgresSink(Sink[PostgresConfig]):
         return self._session
 
     async def _with_session(self, act: Callable[[Session], Awaitable[T]]) -> T:
+        """Act, and again with the catalogue read anew: as often as a table has changed, but once if it only may have."""
         session = await self._connected()
+        was_read = False
 
-        try:
-            return await act(session)
-        except StaleCatalogue:
+        while True:
+            try:
+                return await act(session)
+            except StaleCatalogue as error:
+                if was_read and error.otherwise is not None:
+                    raise error.otherwise from error
+
+                was_read = was_read or error.otherwise is not None
+
             self._context.log.info("table changed, reading the catalogue again")
             await session.prepare()
-
-        try:
-            return await act(session)
-        except StaleCatalogue as error:
-            raise error.otherwise from error
 
     async def _in_time(self, work: Coroutine[object, object, T]) -> T:
         """Do the work within the time it has; unless it ends well or with a rejection, drop the connection.

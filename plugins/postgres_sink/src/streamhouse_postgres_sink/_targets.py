@@ -59,6 +59,8 @@ class Targets:
         self._log = context.log
         self._needs = needs_of(config)
         self._targets: dict[TableName, Target] = {}
+        self._found: dict[TableName, Table] = {}
+        """What the catalogue says of the tables; those of the targets know more."""
         self._numbers: dict[TableName, int] = {}
 
     async def read(self, names: Iterable[TableName]) -> None:
@@ -105,9 +107,9 @@ class Targets:
         return self._targets.get(work.part.table) is work.target
 
     async def have_changed(self, parts: Iterable[Part]) -> bool:
-        """Tell whether a table of these parts is not what it was when it was read."""
-        targets = [self._targets[part.table] for part in parts if part.table in self._targets]
-        return any([await find_table(self._connection, target.table.name) != target.table for target in targets])
+        """Tell whether a table of these parts is not what it was when it was read; who is changing one is waited for."""
+        found = [self._found[part.table] for part in parts if part.table in self._targets]
+        return any([await find_table(self._connection, table.name, waits=True) != table for table in found])
 
     async def widen(self, parts: Collection[Part]) -> bool:
         """Make columns wide enough for records that were refused; false if that is not what they need."""
@@ -139,6 +141,7 @@ class Targets:
 
             raise FatalError(absence(name))
 
+        self._found[name] = table
         table = await with_bases(self._connection, await with_writable(self._connection, table))
         check(table, mode=self._mode, needs=self._needs)
         await probe(self._connection, table, mode=self._mode)
