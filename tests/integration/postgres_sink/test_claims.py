@@ -293,6 +293,17 @@ async def test_a_row_that_is_gone_is_claimed_anew(sql: Sql, open_sink: OpenSink,
     assert ids(sql) == list(range(20))
 
 
+async def test_the_table_of_offsets_may_be_gone_when_partitions_are_assigned(sql: Sql, open_sink: OpenSink):
+    """It is made again, over the same connection; so it is for offsets that an operator alters."""
+    sink = await open_sink(mode="insert")
+    await sink.write(*RECORDS[:5])
+    sql.run("DROP TABLE streamhouse_offsets")
+    assert await sink.sink.resume([ORDERS]) == {}
+    sql.run("DROP TABLE streamhouse_offsets")
+    await sink.sink.reset({ORDERS: 7})
+    assert await sink.sink.resume([ORDERS]) == {ORDERS: 7}
+
+
 async def test_who_sleeps_in_the_middle_of_a_write_is_not_waited_for(
     sql: Sql, open_sink: OpenSink, proxy: Proxy, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ):

@@ -14,6 +14,7 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING, Any, Final
 
+import psycopg
 from psycopg import errors, sql
 
 from streamhouse_connect import FatalError, RetriableError, Superseded
@@ -75,7 +76,6 @@ class Ledger:
         try:
             found = await self._transact(self._statements.claim, parameters)
         except errors.LockNotAvailable:
-            await self._connection.rollback()
             ended = await (await self._connection.execute(self._statements.end_holders, parameters)).fetchall()
 
             if not ended:
@@ -190,11 +190,17 @@ class Ledger:
         compare(moves, _rows(await cursor.fetchall()))
 
     async def _transact(self, statement: sql.Composed, parameters: Mapping[str, object]) -> list[tuple[Any, ...]]:
-        async with self._connection.pipeline():
-            await self._connection.begin()
-            await self._connection.execute(_SET_PATIENCE, [_CLAIM_PATIENCE])
-            cursor = await self._connection.execute(statement, parameters)
-            await self._connection.execute("COMMIT")
+        try:
+            async with self._connection.pipeline():
+                await self._connection.begin()
+                await self._connection.execute(_SET_PATIENCE, [_CLAIM_PATIENCE])
+                cursor = await self._connection.execute(statement, parameters)
+                await self._connection.execute("COMMIT")
+        except psycopg.Error:
+            with contextlib.suppress(psycopg.Error):  # a connection that is lost needs none
+                await self._connection.rollback()
+
+            raise
 
         return await cursor.fetchall()
 
