@@ -8,10 +8,13 @@ Knows neither columns nor rows.
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final, Literal
 
 import attrs
 import msgspec
+
+from streamhouse_connect import NO_TIMESTAMP
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,6 +29,7 @@ __all__ = [
     "holds_escapes",
     "is_text",
     "literal",
+    "moment",
     "text_of",
     "without_nulls",
 ]
@@ -33,6 +37,7 @@ __all__ = [
 NOW: Final = msgspec.Raw(b"now")
 """In a column of time, the beginning of the transaction; without quotes it can't come from a record."""
 
+_BEGINNING: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _NOT_PLAIN: Final = (b"\\", b"\n", b"\t", b"\r")
 
 _QUOTE: Final = ord('"')
@@ -65,6 +70,19 @@ class Unstorable(Exception):  # noqa: N818 - it is the value that is
 
 class Forbidden(Unstorable):
     """The configuration wants the connector to fail for this value."""
+
+
+def moment(timestamp: int) -> msgspec.Raw | None:
+    """Spell a record's timestamp; None if it has none, or one outside of the calendar."""
+    if timestamp == NO_TIMESTAMP:
+        return None
+
+    try:
+        found = _BEGINNING + timedelta(milliseconds=timestamp)
+    except OverflowError:
+        return None
+
+    return msgspec.Raw(b'"%b"' % found.isoformat().encode())
 
 
 def holds_escapes(text: bytes) -> bool:

@@ -6,14 +6,12 @@ timestamp[tz]   the time of the tombstone, or null
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 import attrs
 import msgspec
 
-from streamhouse_connect import NO_TIMESTAMP
-from streamhouse_postgres_sink._cells import NOW
+from streamhouse_postgres_sink._cells import NOW, moment
 from streamhouse_postgres_sink._rows import NULL
 from streamhouse_postgres_sink._types import Kind
 
@@ -25,7 +23,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Mark", "mark_of", "marked"]
 
-_BEGINNING: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _FALSE: Final = msgspec.Raw(b"false")
 _TRUE: Final = msgspec.Raw(b"true")
 
@@ -47,7 +44,8 @@ def mark_of(column: Column) -> Mark | None:
     if column.type == "boolean":
         return Mark(_FALSE, lambda _: _TRUE)
 
-    return Mark(NULL, _moment) if column.kind in {Kind.INSTANT, Kind.TIMESTAMP} else None
+    is_time = column.kind in {Kind.INSTANT, Kind.TIMESTAMP}
+    return Mark(NULL, lambda timestamp: moment(timestamp) or NOW) if is_time else None
 
 
 def marked(decoded: Decoded, column: Column, mark: Mark) -> Decoded:
@@ -59,15 +57,3 @@ def marked(decoded: Decoded, column: Column, mark: Mark) -> Decoded:
         records[index][column.name] = mark.deleted(timestamp)
 
     return attrs.evolve(decoded, records=records)
-
-
-def _moment(timestamp: int) -> msgspec.Raw:
-    if timestamp == NO_TIMESTAMP:
-        return NOW
-
-    try:
-        moment = _BEGINNING + timedelta(milliseconds=timestamp)
-    except OverflowError:
-        return NOW
-
-    return msgspec.Raw(b'"%s"' % moment.isoformat().encode())

@@ -7,14 +7,12 @@ Knows the options, and nothing of tables. A field that is renamed wins over one 
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import attrs
 import msgspec
 
-from streamhouse_connect import NO_TIMESTAMP
-from streamhouse_postgres_sink._cells import NOW, holds_escapes
+from streamhouse_postgres_sink._cells import NOW, holds_escapes, moment
 from streamhouse_postgres_sink._rows import NULL, Fields
 
 if TYPE_CHECKING:
@@ -25,8 +23,6 @@ if TYPE_CHECKING:
     from streamhouse_postgres_sink._table_config import TableConfig
 
 __all__ = ["gathered", "mapped", "with_metadata", "with_nulls"]
-
-_BEGINNING: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def mapped(decoded: Decoded, config: TableConfig) -> Decoded:
@@ -123,22 +119,10 @@ def _own(batch: Batch, indexes: range, columns: Mapping[str, str]) -> Iterator[F
             columns,
             {
                 "offset": msgspec.Raw(b"%d" % batch.offsets[index]),
-                "timestamp": _moment(timestamps[index]) if timestamps else NULL,
+                "timestamp": (moment(timestamps[index]) if timestamps else None) or NULL,
             },
         )
 
 
 def _named(columns: Mapping[str, str], cells: Mapping[str, msgspec.Raw]) -> Fields:
     return {columns[name]: cell for name, cell in cells.items() if name in columns}
-
-
-def _moment(timestamp: int) -> msgspec.Raw:
-    if timestamp == NO_TIMESTAMP:
-        return NULL
-
-    try:
-        moment = _BEGINNING + timedelta(milliseconds=timestamp)
-    except OverflowError:
-        return NULL
-
-    return msgspec.Raw(b'"%b"' % moment.isoformat().encode())
