@@ -8,8 +8,8 @@ from urllib.parse import urlsplit
 
 __all__ = ["Proxy"]
 
-_COMMITTED = b"COMMIT\x00"
-"""How the server's answer to COMMIT ends."""
+_COMMITTED = b"C\x00\x00\x00\x0bCOMMIT\x00"
+"""The server's answer to COMMIT."""
 
 _COPY_BEGINS = b"G"
 """How its answer to COPY begins."""
@@ -91,6 +91,9 @@ class Proxy:
                 if self._loses(data):
                     self._loses = lambda _: False
                     self.lost += 1
+                    writer.write(data.partition(_COMMITTED)[0])  # what was answered before, such as a SELECT
+                    await writer.drain()
+                    writer.close()
                     break
 
                 writer.write(data)
