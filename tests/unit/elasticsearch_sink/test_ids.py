@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from streamhouse_connect import TopicPartition
 from streamhouse_connect.testing import make_batch
 from streamhouse_elasticsearch_sink import ElasticsearchConfig
 from streamhouse_elasticsearch_sink._fields import JsonField
@@ -99,6 +100,50 @@ def test_a_nested_field_that_is_not_there(value: bytes, reason: str):
 def test_a_nested_field():
     """Steps lead into objects."""
     assert JsonField("a.b.c").literal(b'{"a":{"x":1,"b":{"c":"deep"}}}') == b'"deep"'
+
+
+@pytest.mark.parametrize("template", ["id", "o.id", "{key}", "{key}-{field:id|none}", None])
+@given(
+    st.lists(
+        st.tuples(
+            st.none() | st.text(max_size=3).map(str.encode) | st.binary(max_size=2),
+            st.text(max_size=3) | st.integers() | st.booleans() | st.none() | st.floats(allow_nan=False) | st.just({}),
+            st.booleans(),
+        ),
+        max_size=5,
+    )
+)
+def test_ids_of_many_records_are_those_of_each(
+    template: str | None, records: list[tuple[bytes | None, object, bool]]
+) -> None:
+    """Where they are made at once; what is left out is asked for by itself."""
+    values = [json.dumps({"id": found, "o": {"id": found}}, ensure_ascii=a).encode() for _, found, a in records]
+    batch = make_batch(values, keys=[key for key, _, _ in records], partition=3, first_offset=7)
+    rows = Rows(batch, values)
+    source = OffsetId(2) if template is None else IdTemplate(template)
+
+    for span in batch.spans:
+        made = source.literals(rows, span)
+        assert len(made) == len(records)
+
+        for at, literal in enumerate(made):
+            assert literal in (None, _literal_or_none(source, rows, span.tp, at))
+
+
+def _literal_or_none(source: IdTemplate | OffsetId, rows: Rows, tp: TopicPartition, at: int) -> bytes | None:
+    try:
+        return source.literal(rows, tp, at)
+    except ValueError:
+        return None
+
+
+@pytest.mark.parametrize("template", ["id", "n", "o.id", "{key}", None])
+def test_usual_ids_are_made_at_once(template: str | None):
+    """None of them is asked for by itself, which would be slow."""
+    values = [b'{"id":"a%d","n":%d,"o":{"id":"%d"}}' % (n, n, n) for n in range(3)]
+    batch = make_batch(values, keys=[b"k1", b"k2", b"k3"])
+    source = OffsetId(0) if template is None else IdTemplate(template)
+    assert None not in source.literals(Rows(batch, values), batch.spans[0])
 
 
 @given(st.text())

@@ -170,8 +170,7 @@ class _Writer:
         self._entries: list[bytes] = []
         self._rejected = sources.rejected
         self._versions: dict[int, int] = {}
-        self._known: dict[bytes, int] = {}
-        self._same: dict[bytes, list[int]] = {}
+        self._targets: list[bytes] = []
         self._deletions: set[int] = set()
 
     def write(self) -> Documents:
@@ -189,16 +188,16 @@ class _Writer:
         has_extra = recipe.version is not None or recipe.method == "update"
         fixed = _head(fixed_name(recipe, tp)) if recipe.index.is_fixed else None
         entry = b'{"%b":%%b%%b}}\n%%b\n' % recipe.method.encode()
-        rejected, known, append = self._rejected, self._known, self._entries.append
+        rejected, targets, append = self._rejected, self._targets, self._entries.append
 
-        for at in range(span.start, span.stop):
+        for at, literal in zip(range(span.start, span.stop), self._id.literals(rows, span), strict=True):
             if at in rejected:
                 continue
 
             line = lines[at]
 
             try:
-                target = (fixed or _head(recipe.index.name(rows, tp, at))) + identify(rows, tp, at)
+                target = (fixed or _head(recipe.index.name(rows, tp, at))) + (literal or identify(rows, tp, at))
 
                 if route:
                     target += b',"routing":' + route(rows, tp, at)
@@ -208,8 +207,7 @@ class _Writer:
                 rejected[at] = str(error)
                 continue
 
-            if known.setdefault(target, at) != at:
-                self._same.setdefault(target, [known[target]]).append(at)
+            targets.append(target)
 
             if line is None:
                 self._deletions.add(at)
@@ -227,7 +225,15 @@ class _Writer:
     def _after(self) -> dict[int, int]:
         after: dict[int, int] = {}
 
-        for indexes in self._same.values():
+        if len(set(self._targets)) == len(self._targets):
+            return after
+
+        same: dict[bytes, list[int]] = {}
+
+        for at, target in enumerate(self._targets):
+            same.setdefault(target, []).append(at)
+
+        for indexes in same.values():
             # Created is what comes first, updates follow each other; else the last one counts, or the one of the highest version.
             if self._recipe.method == "index":
                 indexes.sort(key=lambda at: (self._versions.get(at, 0), at), reverse=True)

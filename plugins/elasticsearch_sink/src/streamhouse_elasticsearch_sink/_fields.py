@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import msgspec
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 __all__ = ["JsonField"]
 
 _TEXT: Final = msgspec.json.Decoder(str)
+_QUOTE: Final = ord('"')
+_ESCAPE: Final = ord("\\")
+_NUMERAL: Final = frozenset(b"-0123456789")
 
 
 class JsonField:
@@ -28,6 +35,7 @@ class JsonField:
         self.path = path
         self._label = f"{option} {path}"
         self._names = names
+        self._find = attrgetter(".".join(["field"] * len(names)))
 
         try:
             self._decoder = msgspec.json.Decoder(_struct(names))
@@ -80,6 +88,18 @@ class JsonField:
             raise ValueError(f"{self._label} is empty")
 
         return literal
+
+    def literals(self, values: Sequence[bytes | None]) -> Sequence[bytes | None]:
+        """Return `literal` of many values, in much less time; None for those that it has to be asked for by themselves."""
+        try:
+            found = list(map(bytes, map(self._find, map(self._decoder.decode, cast("Sequence[bytes]", values)))))
+        except (msgspec.MsgspecError, RecursionError, AttributeError, TypeError):
+            return [None] * len(values)  # some value has no such field, or is missing itself
+
+        return [
+            b'"%b"' % raw if raw[0] in _NUMERAL else raw if raw[0] == _QUOTE and _ESCAPE not in raw else None
+            for raw in found
+        ]
 
     def text(self, value: bytes) -> str | None:
         """Return the field as text; None where it is missing, null or empty.
