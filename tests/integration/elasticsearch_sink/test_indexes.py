@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import time
 from collections import Counter
 from typing import Any
 
@@ -120,6 +121,27 @@ async def test_a_data_stream_that_the_options_do_not_know(index: Index, open_sin
 
     with pytest.raises(FatalError, match="only write ops with an op_type of create are allowed in data streams"):
         await sink.write(make_batch([b'{"@timestamp":5}'], first_offset=1))
+
+
+async def test_a_data_stream_that_takes_no_routes(index: Index, open_sink: OpenSink):
+    """No document is to blame, though each would be refused for its own."""
+    sink = await open_sink(index, connector=index.name, data_stream=True, index_mapping="{}", routing="r")
+
+    with pytest.raises(FatalError, match="allow_custom_routing"):
+        await sink.write(make_batch([b'{"r":"x"}'], timestamps=[NOON]))
+
+
+async def test_a_data_stream_that_makes_its_own_ids(index: Index, open_sink: OpenSink):
+    """One in time series mode refuses all others: no document is to blame."""
+    fields = {"host": {"type": "keyword", "time_series_dimension": True}}
+    made = {
+        "settings": {"index.mode": "time_series", "index.routing_path": ["host"]},
+        "mappings": {"properties": fields},
+    }
+    sink = await open_sink(index, connector=index.name, data_stream=True, index_template=json.dumps({"template": made}))
+
+    with pytest.raises(FatalError, match="_id must be unset"):
+        await sink.write(make_batch([b'{"host":"a"}'], timestamps=[int(time.time() * 1000)]))
 
 
 async def test_times_of_a_data_stream(index: Index, open_sink: OpenSink):

@@ -64,6 +64,35 @@ async def test_a_missing_pipeline_stops_the_connector(index: Index, open_sink: O
         await sink.write(make_batch([b"{}"]))
 
 
+async def test_updates_of_an_index_that_keeps_no_values(index: Index, open_sink: OpenSink):
+    """There is nothing to update: no document is to blame."""
+    index.server.request("PUT", f"/{index.name}", {"mappings": {"_source": {"enabled": False}}})
+    sink = await open_sink(index, document_id="id", write_method="update")
+    await sink.write(make_batch([b'{"id":"a"}']))
+
+    with pytest.raises(FatalError, match="document_source_missing_exception"):
+        await sink.write(make_batch([b'{"id":"a","n":1}']))
+
+
+async def test_a_value_that_says_what_would_stop_the_connector_is_rejected(index: Index, open_sink: OpenSink):
+    """Elasticsearch quotes values and names of fields in its reasons: they are the document's words, not its own."""
+    index.create(n="long")
+    words = [
+        "no write index is defined for alias",
+        "pipeline with id [x] does not exist",
+        "only write ops with an op_type of create are allowed in data streams",
+        "maximum normal shards open",
+        "explicit index in bulk is not allowed",
+    ]
+    sink = await open_sink(index)
+
+    with pytest.raises(RejectedRecords) as raised:
+        await sink.write(make_batch([*(b'{"n":"%b"}' % said.encode() for said in words), b'{"n":1}']))
+
+    assert list(raised.value.reasons) == list(range(len(words)))
+    assert index.documents() == {f"orders+0+{len(words)}": {"n": 1}}
+
+
 async def test_wrapped_values_and_metadata(index: Index, open_sink: OpenSink):
     """As they are sent, so they read back."""
     fields = ("topic", "partition", "offset", "timestamp")

@@ -14,8 +14,8 @@ def answer(*results: dict[str, object]) -> bytes:
     return json.dumps({"took": 3, "errors": True, "items": [{"index": result} for result in results]}).encode()
 
 
-def refused(status: int, kind: str = "x", reason: str | None = "y") -> dict[str, object]:
-    return {"status": status, "error": {"type": kind, "reason": reason}}
+def refused(status: int, kind: str = "x", reason: str | None = "y", cause: str | None = None) -> dict[str, object]:
+    return {"status": status, "error": {"type": kind, "reason": reason, "caused_by": cause and {"reason": cause}}}
 
 
 @pytest.mark.parametrize("status", [200, 201, 202, 299])
@@ -75,10 +75,11 @@ def test_refused_for_ever(result: dict[str, object]):
         (400, "security_exception"),
         (400, "index_closed_exception"),
         (400, "routing_missing_exception"),
+        (400, "document_source_missing_exception"),
     ],
 )
 def test_refused_until_somebody_acts(status: int, kind: str):
-    """Rights, closed indexes and a mapping that wants routes are not the document's fault."""
+    """Rights, closed indexes, a mapping that wants routes or keeps no values are not the document's fault."""
     assert outcome(answer(refused(status, kind, "no")), [0]) == Outcome(blocked=f"{kind}: no")
 
 
@@ -97,6 +98,9 @@ def test_what_a_pipeline_refuses_is_the_documents_fault():
         "only write ops with an op_type of create are allowed in data streams",
         "no write index is defined for alias [orders]. The write index may be explicitly disabled",
         "Validation Failed: 1: this action would add [2] shards, but this cluster currently has [1000]/[1000] maximum normal shards open;",
+        "specifying routing is not supported because the destination index [ts] is in time series mode",
+        "update is not supported because the destination index [ts] is in time series mode",
+        "index request targeting data stream [logs] specifies a custom routing but the [allow_custom_routing] setting is not enabled in",
     ],
 )
 def test_what_the_server_lacks_is_no_documents_fault(reason: str):
@@ -104,6 +108,33 @@ def test_what_the_server_lacks_is_no_documents_fault(reason: str):
     found = outcome(answer(refused(400, "illegal_argument_exception", reason)), [0])
     assert reason[:20] in (found.blocked or "")
     assert not found.rejected
+
+
+def test_an_index_that_makes_its_own_ids_is_no_documents_fault():
+    """Elasticsearch says it in the cause: every document would be refused for the id that we give it."""
+    cause = "_id must be unset or set to [AbC] but was [orders+0+0] because [ts] is in time_series mode"
+    found = outcome(answer(refused(400, "document_parsing_exception", "[1:9] failed to parse", cause)), [0])
+    assert cause in (found.blocked or "")
+
+
+@pytest.mark.parametrize(
+    "reason",
+    [
+        "failed to parse field [n] of type [long] in document with id '1'. Preview of field's value: 'pipeline with id [x] does not exist'",
+        "mapper [no write index is defined for alias] cannot be changed from type [long] to [text]",
+        "failed to parse: maximum normal shards open",
+    ],
+)
+def test_what_a_document_says_does_not_stop_the_others(reason: str):
+    """Elasticsearch quotes it: words that would stop the connector count only where they are the server's own."""
+    found = outcome(answer(refused(400, "document_parsing_exception", reason, reason)), [0])
+    assert list(found.rejected) == [0]
+
+
+def test_what_a_pipeline_says_of_a_document_does_not_stop_the_others():
+    """Its words may be those of the document."""
+    reason = "no write index is defined for alias"
+    assert list(outcome(answer(refused(500, "fail_processor_exception", reason)), [0]).rejected) == [0]
 
 
 def test_an_index_that_is_not_there_may_be_made_again():

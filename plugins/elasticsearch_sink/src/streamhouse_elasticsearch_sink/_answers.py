@@ -46,12 +46,22 @@ _REFUSED_BY_PIPELINE: Final = "fail_processor_exception"
 _UNKNOWN: Final = "unknown_error"
 _CONFLICT: Final = "version_conflict_engine_exception"
 # Not the document's fault: somebody has to change the server or a user's rights.
-_BLOCKED: Final = frozenset({"index_closed_exception", "routing_missing_exception", "security_exception"})
+_BLOCKED: Final = frozenset(
+    {
+        "document_source_missing_exception",  # the index keeps none, and updates need it
+        "index_closed_exception",
+        "routing_missing_exception",
+        "security_exception",
+    }
+)
 _MISSING: Final = "index_not_found_exception"
+# What words begin with is the server's own; behind it they may quote a document.
 _BLOCKED_REASON: Final = re.compile(
-    r"only write ops with an op_type of create are allowed in data streams|"  # data.stream is missing
-    r"pipeline with id \[.*\] does not exist|no write index is defined for alias|maximum (normal )?shards open"
-    r"|explicit index in bulk is not allowed|contains unrecognized parameter"  # of the request as a whole
+    r"only write ops with an op_type of create are allowed in data streams"  # data.stream is missing
+    r"|pipeline with id \[|no write index is defined for alias|(Validation Failed: 1: )?this action would add \["  # shards
+    r"|_id must be unset or set to \[|specifying routing is not supported|\w+ is not supported because the destination"  # time series
+    r"|index request targeting data stream \[[^\]]*\] specifies a custom routing"
+    r"|explicit index in bulk is not allowed|request \[[^\]]*\] contains unrecognized parameter"  # of the request as a whole
 )
 _PRODUCT: Final = "Elasticsearch"
 
@@ -108,7 +118,11 @@ class Failure(msgspec.Struct, gc=False):
     @property
     def is_blocking(self) -> bool:
         """Whether it is no document's fault, and holds until somebody acts."""
-        return self.type in _BLOCKED or _BLOCKED_REASON.search(self.reason or "") is not None
+        if self.type in _BLOCKED:
+            return True
+
+        words = (self.reason, self.caused_by and self.caused_by.reason)
+        return self.type != _REFUSED_BY_PIPELINE and any(_BLOCKED_REASON.match(each) for each in words if each)
 
     def __str__(self) -> str:
         cause = self.caused_by.reason if self.caused_by else None
