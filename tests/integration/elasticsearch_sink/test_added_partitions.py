@@ -92,7 +92,7 @@ async def test_added_partitions_stop_the_connector_until_they_are_acknowledged(g
     failed = await growing.until(lambda info: info.state is State.FAILED)
     assert failed.error
     assert f"topic {growing.topic} has 3 partitions, and had 2 when documents were first versioned" in failed.error
-    assert f"set version.partitions={growing.topic}:3; or choose version.source=timestamp" in failed.error
+    assert f"set version.partitions={growing.topic}:3. If not, choose version.source=timestamp:" in failed.error
     await growing.produce(20, partitions=3)
     assert growing.index.documents() == {str(key): {"n": 19} for key in range(KEYS)}
     await growing.update(**{"version.partitions": [f"{growing.topic}:3"]})

@@ -93,6 +93,15 @@ def test_added_partitions_fail_until_they_are_acknowledged(acknowledged: int | N
         next_claim("orders", Claim("a", 6), Claim("a", 12), acknowledged)
 
 
+@pytest.mark.parametrize(("known", "epoch"), [(Claim("a", 6), 0), (Claim("a", 6, 1), 0), (Claim("a", 6), 1)])
+def test_times_are_no_way_out_where_versions_are_above_them(known: Claim, epoch: int):
+    """Another epoch or generation is above all times: what is versioned by them has to go elsewhere."""
+    with pytest.raises(FatalError, match=r"version\.source=timestamp") as raised:
+        next_claim("orders", known, Claim("a", 12), None, epoch=epoch)
+
+    assert ("another index.name" in str(raised.value)) == bool(epoch or known.generation)
+
+
 def test_acknowledged_partitions():
     """Versions go on above all earlier ones, since keys have moved to where offsets are lower."""
     assert next_claim("orders", Claim("a", 6), Claim("a", 12), 12) == Claim("a", 12, 1)

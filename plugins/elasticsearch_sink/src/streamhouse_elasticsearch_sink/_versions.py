@@ -123,7 +123,7 @@ class FieldVersion:
         return int(digits)
 
 
-def next_claim(topic: str, known: Claim | None, now: Claim, acknowledged: int | None) -> Claim:
+def next_claim(topic: str, known: Claim | None, now: Claim, acknowledged: int | None, *, epoch: int = 0) -> Claim:
     """Return the claim that counts from now on for a topic as the broker has it `now`.
 
     :raises FatalError: if partitions were added, and that was not acknowledged by their number.
@@ -138,10 +138,13 @@ def next_claim(topic: str, known: Claim | None, now: Claim, acknowledged: int | 
         return known
 
     if acknowledged != now.partitions:
+        # Only the versions of the first epoch and generation are below all times in milliseconds.
+        elsewhere = " and another index.name" if epoch or known.generation else ""
         raise FatalError(
             f"topic {topic} has {now.partitions} partitions, and had {known.partitions} when documents were first versioned by its offsets: "
-            "keys have moved to partitions where offsets are others, so that new records could be taken for old ones. Once all earlier "
-            f"records are written, set version.partitions={topic}:{now.partitions}; or choose version.source=timestamp"
+            "keys have moved to partitions where offsets are others, so that new records could be taken for old ones. If all records "
+            f"from before were written by then, set version.partitions={topic}:{now.partitions}. If not, choose version.source=timestamp"
+            f"{elsewhere}: by their offsets, what is left of them can't be told from newer records any more"
         )
 
     return msgspec.structs.replace(now, generation=known.generation + 1)
@@ -163,7 +166,7 @@ async def agreed(context: SinkContext, acknowledged: Mapping[str, int]) -> Mappi
 
         for topic, topic_id in context.topic_ids.items():
             now = Claim(topic_id, context.topic_partitions.get(topic, 0))
-            claims[topic] = next_claim(topic, known.get(topic), now, acknowledged.get(topic))
+            claims[topic] = next_claim(topic, known.get(topic), now, acknowledged.get(topic), epoch=context.epoch)
 
         return claims
 
