@@ -566,11 +566,12 @@ async def test_large_batches_are_sent_whole(stub: Stub, open_sink: OpenSink):
         ({}, 2),
         ({"document_id": "id"}, 1),
         ({"document_id": "{key}"}, 2),
+        ({"document_id": "{key}", "delete_enabled": True}, 1),
         ({"document_id": "{key}", "version_source": "timestamp"}, 1),
         ({"document_id": "id", "version_source": "field:v"}, 1),
     ],
 )
 def test_batches_overlap_only_where_it_does_not_matter_which_is_first(options: dict[str, Any], in_flight: int):
-    """Two writes of one id could arrive in the other order, and of two with equal times the last one is to stay."""
+    """Two writes of one id could arrive in the other order, of two with equal times the last one is to stay, and deletions' versions are forgotten."""
     config = ElasticsearchConfig(index_name="x", **options)
     assert ElasticsearchSink(config).in_flight == in_flight

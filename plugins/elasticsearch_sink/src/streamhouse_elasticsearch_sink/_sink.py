@@ -75,8 +75,9 @@ class ElasticsearchSink(Sink[ElasticsearchConfig]):
         self._sender: Sender
         self._rests: dict[int, tuple[Batch, Rest]] = {}
         self.null_values = "write" if config.delete_enabled else config.null_values
-        # Batches on their way at once may arrive in another order.
-        self.in_flight = 1 if self._recipe.is_ordered and not self._by_offset else config.max_in_flight
+        # Batches on their way at once may arrive in another order; versions make that harmless, but Elasticsearch forgets those of deletions.
+        overlaps = not self._recipe.is_ordered or (self._by_offset and not config.delete_enabled)
+        self.in_flight = config.max_in_flight if overlaps else 1
 
     @classmethod
     def guarantee(cls, config: ElasticsearchConfig) -> Guarantee:
