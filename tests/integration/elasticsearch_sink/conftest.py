@@ -44,9 +44,9 @@ class Index:
         answer: Any = self.server.request("GET", "/_cat/indices?format=json&expand_wildcards=all")
         return {line["index"] for line in answer}
 
-    def block(self, *, write: bool) -> None:
+    def block(self, name: str = "write", *, on: bool) -> None:
         """Forbid or allow to write."""
-        self.server.request("PUT", f"/{self.name}/_settings", {"index.blocks.write": write})
+        self.server.request("PUT", f"/{self.name}/_settings", {f"index.blocks.{name}": on})
 
 
 ORDERS = [TopicPartition("orders", 0)]

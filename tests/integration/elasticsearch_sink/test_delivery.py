@@ -91,34 +91,39 @@ async def test_fields_of_every_kind_are_ids(index: Index, open_sink: OpenSink):
     }
 
 
-async def test_an_index_that_is_blocked_takes_the_documents_when_the_block_is_lifted(index: Index, open_sink: OpenSink):
-    """403 cluster_block_exception, as at the disk's flood stage, is a matter of time."""
+@pytest.mark.parametrize("block", ["write", "read_only_allow_delete"])
+async def test_an_index_that_is_blocked_takes_the_documents_when_the_block_is_lifted(
+    index: Index, open_sink: OpenSink, block: str
+):
+    """Its cluster_block_exception, 403, or 429 as at the disk's flood stage, is a matter of time, and not of how much is sent."""
     index.create()
-    index.block(write=True)
+    index.block(block, on=True)
     rounds = []
+    levels: dict[str, float] = {}
 
     async def lift_after_two_rounds(seconds: float) -> None:
         rounds.append(seconds)
 
         if len(rounds) == 2:
-            index.block(write=False)
+            index.block(block, on=False)
 
-    sink = await open_sink(index, sleep=lift_after_two_rounds)
+    sink = await open_sink(index, sleep=lift_after_two_rounds, levels=levels)
     await sink.write(make_batch([b"{}"] * 5))
     assert len(rounds) == 2
     assert len(index.documents()) == 5
+    assert levels == {"max_in_flight": 2}
 
 
 async def test_an_index_that_stays_blocked_is_left_to_the_runtime(index: Index, open_sink: OpenSink):
     """The error says what Elasticsearch says."""
     index.create()
-    index.block(write=True)
+    index.block(on=True)
     sink = await open_sink(index)
 
     with pytest.raises(RetriableError, match="cluster_block_exception"):
         await sink.write(make_batch([b"{}"]))
 
-    index.block(write=False)
+    index.block(on=False)
 
 
 async def test_answers_are_small_and_hold_every_status(index: Index, open_sink: OpenSink):

@@ -68,10 +68,10 @@ async def test_hostile_values_are_documents_or_rejected_and_touch_nothing_else(i
 async def test_a_blocked_index_takes_the_documents_when_the_block_is_lifted(index: Index, open_sink: OpenSink):
     """A cluster_block_exception is a matter of time."""
     index.create()
-    index.block(write=True)
+    index.block(on=True)
 
     async def lift(_: float) -> None:
-        index.block(write=False)
+        index.block(on=False)
 
     sink = await open_sink(index, sleep=lift)
     await sink.write(make_batch([b"{}"] * 5))

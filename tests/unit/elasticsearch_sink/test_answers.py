@@ -100,7 +100,8 @@ def test_what_a_pipeline_refuses_is_the_documents_fault():
         "Validation Failed: 1: this action would add [2] shards, but this cluster currently has [1000]/[1000] maximum normal shards open;",
         "specifying routing is not supported because the destination index [ts] is in time series mode",
         "update is not supported because the destination index [ts] is in time series mode",
-        "index request targeting data stream [logs] specifies a custom routing but the [allow_custom_routing] setting is not enabled in",
+        "index request targeting data stream [logs] specifies a custom routing but the [allow_custom_routing] setting was not enabled in",
+        "Alias [logs] has index routing associated with it [z], and was provided with routing value [x], rejecting operation",
     ],
 )
 def test_what_the_server_lacks_is_no_documents_fault(reason: str):
@@ -194,7 +195,8 @@ def test_only_429_says_that_there_was_too_much():
     """A block or a missing shard is no matter of how much is sent at once."""
     assert outcome(answer(refused(429)), [0]).is_busy
     assert outcome(answer(refused(503, "rejected_execution_exception")), [0]).is_busy
-    assert not outcome(answer(refused(503), refused(403, "cluster_block_exception")), [0, 1]).is_busy
+    blocked = (refused(status, "cluster_block_exception") for status in (403, 429))
+    assert not outcome(answer(refused(503), *blocked), [0, 1, 2]).is_busy
 
 
 @pytest.mark.parametrize(

@@ -30,10 +30,11 @@ FILTER_PATH: Final = "items.*.status,items.*.error.type,items.*.error.reason,ite
 
 _MAX_REASON: Final = 1000
 
+_BLOCK: Final = "cluster_block_exception"
 _TRANSIENT: Final = frozenset(
     {
         "circuit_breaking_exception",
-        "cluster_block_exception",
+        _BLOCK,
         "es_rejected_execution_exception",
         "process_cluster_event_timeout_exception",
         "rejected_execution_exception",
@@ -60,7 +61,7 @@ _BLOCKED_REASON: Final = re.compile(
     r"only write ops with an op_type of create are allowed in data streams"  # data.stream is missing
     r"|pipeline with id \[|no write index is defined for alias|(Validation Failed: 1: )?this action would add \["  # shards
     r"|_id must be unset or set to \[|specifying routing is not supported|\w+ is not supported because the destination"  # time series
-    r"|index request targeting data stream \[[^\]]*\] specifies a custom routing"
+    r"|index request targeting data stream \[[^\]]*\] specifies a custom routing|Alias \[[^\]]*\] has index routing"
     r"|explicit index in bulk is not allowed|request \[[^\]]*\] contains unrecognized parameter"  # of the request as a whole
 )
 _PRODUCT: Final = "Elasticsearch"
@@ -247,7 +248,8 @@ def _sorted_out(refused: Mapping[int, _Result | None], deletions: Collection[int
             stale += 1
         elif (is_conflict and conflicts is Conflicts.AGAIN) or _is_for_now(status, why):
             again[index] = str(why)
-            is_busy = is_busy or status == 429 or why.type in _CROWDED  # noqa: PLR2004 - HTTP's
+            # That the disk is full is no matter of how much is sent at once, though its status is 429.
+            is_busy = is_busy or (status == 429 and why.type != _BLOCK) or why.type in _CROWDED  # noqa: PLR2004 - HTTP's
         elif why.type == _MISSING:
             missing = again[index] = str(why)
         elif status in (401, 403) or why.is_blocking:
