@@ -37,7 +37,7 @@ from streamhouse_connect.objects import ObjectConfig
 IDENTITY = {
     "file-sink": {"file.path"},
     "s3-sink": {"s3.bucket", "s3.prefix"},
-    "elasticsearch-sink": {"index.name", "document.id"},
+    "elasticsearch-sink": {"index.name", "document.id", "version.source"},
     "postgres-sink": set(),
     "json": {"json.envelope", "compression"},
     "parquet": {"envelope", "schema.evolution", "infer.timestamps", "schema.file"},
