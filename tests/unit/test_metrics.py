@@ -17,7 +17,7 @@ def test_a_scrape_has_the_documented_metrics_only() -> None:
     Counter("requests", "An application's own.", registry=theirs)
     metrics = Metrics(lambda: [ConnectorSample("c", "running")])
     metrics.of("c").sink_event("unknown_field", 2)
-    metrics.of("c").sink_level("max_in_flight", 2)
+    metrics.of("c").sink_level(0, "max_in_flight", 2)
     expected = {
         "connector_dead_letters_total",
         "connector_errors_total",
@@ -38,6 +38,15 @@ def test_a_deleted_connector_is_not_shown_any_more() -> None:
     """Its numbers go with it."""
     metrics = Metrics(list)
     metrics.of("c").errors.inc()
-    metrics.of("c").sink_level("max_in_flight", 2)
+    metrics.of("c").sink_level(0, "max_in_flight", 2)
     metrics.forget("c")
     assert metrics.samples() == []
+
+
+def test_tasks_of_one_connector_do_not_overwrite_each_others_levels() -> None:
+    """Each has one of its own, and to end leaves the others' as they are."""
+    metrics = Metrics(list)
+    metrics.of("c").sink_level(0, "max_in_flight", 2)
+    metrics.of("c").sink_level(1, "max_in_flight", 0)
+    levels = [sample for sample in metrics.samples() if sample.name == "connector_sink_level"]
+    assert {sample.labels["task"]: sample.value for sample in levels} == {"0": 2.0, "1": 0.0}

@@ -48,9 +48,9 @@ class ConnectorMetrics:
     _sink_events: Counter
     _sink_levels: Gauge
 
-    def sink_level(self, level: str, value: float) -> None:
-        """Note what a sink says of itself."""
-        self._sink_levels.labels(self.connector, level).set(value)
+    def sink_level(self, task: int, level: str, value: float) -> None:
+        """Note what a task's sink says of itself."""
+        self._sink_levels.labels(self.connector, task, level).set(value)
 
     def sink_event(self, event: str, number: int) -> None:
         """Count what a sink reports."""
@@ -76,7 +76,10 @@ class Metrics:
         self._missed = self._counter("connector_missed_records", "Records that were gone before they could be read.")
         self._sink_events = self._counter("connector_sink_events", "What a sink counts, by event.", "event")
         self._sink_levels = Gauge(
-            "connector_sink_level", "What a sink says of itself.", ("connector", "level"), registry=self._registry
+            "connector_sink_level",
+            "What a task's sink says of itself.",
+            ("connector", "task", "level"),
+            registry=self._registry,
         )
 
     def text(self) -> bytes:

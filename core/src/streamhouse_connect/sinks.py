@@ -130,7 +130,7 @@ class SinkContext:
     count: Callable[[str, int], None]
     """Add to the metric `connector_sink_events_total{event=…}`: `count("unknown_field", 3)`."""
     level: Callable[[str, float], None]
-    """Set the metric `connector_sink_level{level=…}`: `level("max_in_flight", 2)`."""
+    """Set the metric `connector_sink_level{level=…}` of the task: `level("max_in_flight", 2)`."""
     state: StateStore
     topic_partitions: dict[str, int] = attrs.field(factory=dict)
     """Topic → how many partitions it has, as the runtime finds it before it calls `resume` with some of them."""

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import random
 import time
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 import attrs
@@ -132,7 +133,7 @@ class Assembly:
                 topic_ids=topic_ids,
                 log=log,
                 count=self.metrics.of(definition.name).sink_event,
-                level=self.metrics.of(definition.name).sink_level,
+                level=partial(self.metrics.of(definition.name).sink_level, task),
                 state=_State(self.definitions, definition.uid),
                 batch_bytes=plan.options.batch_bytes,
             ),
