@@ -128,7 +128,9 @@ def test_a_servers_problems_are_told_one_a_line(server: Server, tmp_path: Path) 
     file.write_text('{"name": "bad", "connectorClass": "s3", "topics": [], "config": {"batch.size": "many"}}')
     done = run("connectors", "create", "-f", file, url=server.url)
     assert done.returncode == 2
-    assert {"config.s3.bucket", "config.batch.size", "topics"} <= {line.split()[1] for line in done.stderr.splitlines()}
+    assert {"config.s3.bucket:", "config.batch.size:", "topics:"} <= {
+        line.split()[1] for line in done.stderr.splitlines()
+    }
 
 
 @pytest.mark.parametrize("name", ["a/b", "..%2f..", "x\x1b[2J", "ü", "-"])

@@ -105,7 +105,7 @@ def test_every_problem_gets_a_line(broken: Run) -> None:
     """A configuration is mended in one go."""
     outcome = broken(ConfigError([Problem("name", "is required"), Problem("topics", "is required")]))
     assert outcome.code == 2
-    assert outcome.err == "error: name is required\nerror: topics is required\n"
+    assert outcome.err == "error: name: is required\nerror: topics: is required\n"
 
 
 def test_an_interrupt_has_its_own_code(broken: Run) -> None:

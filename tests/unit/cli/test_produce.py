@@ -119,4 +119,4 @@ def test_a_hostile_topic_is_refused_before_anything_is_sent(run: Run, tmp_path: 
     """Its name does not become a path."""
     outcome = run("produce", "../../x", "--file", "-", "--data-dir", tmp_path / "data", stdin=b"1")
     assert outcome.code == 2
-    assert "name must be 1 to 249 letters" in outcome.err
+    assert "name: must be 1 to 249 letters" in outcome.err

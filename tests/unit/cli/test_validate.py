@@ -79,5 +79,5 @@ def test_the_destination_is_asked_where_that_is_wanted(run: Run, tmp_path: Path)
     assert run("validate", "--connect", good).out == f"{good}: valid\n"
     outcome = run("validate", "--connect", bad)
     assert outcome.code == 2
-    assert f"{bad}: config.file.path can't write" in outcome.err
+    assert f"{bad}: config.file.path: can't write" in outcome.err
     assert not (tmp_path / "out").exists()

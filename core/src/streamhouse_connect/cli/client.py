@@ -90,7 +90,7 @@ class Client:
         return self._call("PUT", f"/connectors/{_segment(name)}", views.Connector, body)
 
     def act_on_connector(self, name: str, action: str) -> Answer[views.Connector]:
-        """Ask for `pause`, `resume` or `restart`."""
+        """Ask for `pause`, `resume`, `restart` or `stop`."""
         return self._call("POST", f"/connectors/{_segment(name)}/{action}", views.Connector)
 
     def delete_connector(self, name: str) -> None:

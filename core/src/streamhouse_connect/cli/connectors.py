@@ -139,6 +139,18 @@ def restart_connector(*, name: str, url: str, output: str) -> None:
     _act(name, "restart", url=url, output=output)
 
 
+@connectors.command("stop")
+@click.argument("name")
+@url_option
+@output_option
+def stop_connector(*, name: str, url: str, output: str) -> None:
+    """Take the connector NAME out of service.
+
+    It writes what it holds and keeps its place; resume lets it go on.
+    """
+    _act(name, "stop", url=url, output=output)
+
+
 @connectors.command("delete")
 @click.argument("name")
 @url_option
@@ -193,7 +205,7 @@ def _describe(connector: views.Connector) -> None:
         ("created", connector.created_at),
         ("updated", connector.updated_at),
     ]
-    fields += [(_name(task), _doing(task)) for task in status.tasks]
+    fields += [(_name(task), _doing(task, told=connector.error_message)) for task in status.tasks]
     fields += [("warning", text) for text in connector.warnings]
     fields += [(f"config.{key}", _wire(value)) for key, value in connector.config.items()]
     print_fields(fields)
@@ -207,10 +219,11 @@ def _name(task: views.Task) -> str:
     return f"task {task.id} of {task.worker}" if task.worker else f"task {task.id}"
 
 
-def _doing(task: views.Task) -> str:
+def _doing(task: views.Task, *, told: str | None) -> str:
+    """Say what a task does, and its error unless that has been told as the connector's."""
     count = len(task.partitions)
     doing = f"{task.state}, {count:,} {'partition' if count == 1 else 'partitions'}"
-    return f"{doing}: {task.error}" if task.error else doing
+    return f"{doing}: {task.error}" if task.error not in (None, "", told) else doing
 
 
 def _progress(partition: views.Partition) -> list[str]:

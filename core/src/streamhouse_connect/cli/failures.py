@@ -19,7 +19,9 @@ from streamhouse_connect import ConfigError, StreamHouseError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["BROKEN_PIPE", "FAILED", "INTERRUPTED", "USAGE", "CommandError", "Failure", "explain"]
+    from streamhouse_connect import Problem
+
+__all__ = ["BROKEN_PIPE", "FAILED", "INTERRUPTED", "USAGE", "CommandError", "Failure", "explain", "line_of"]
 
 FAILED: Final = 1
 USAGE: Final = 2
@@ -57,7 +59,7 @@ def explain(error: Exception) -> Failure:
         return Failure([error.format_message()], error.exit_code)
 
     if isinstance(error, ConfigError):
-        return Failure([str(problem) for problem in error.problems], USAGE)
+        return Failure([line_of(problem) for problem in error.problems], USAGE)
 
     if isinstance(error, StreamHouseError):
         return Failure([str(error)], FAILED)
@@ -69,6 +71,11 @@ def explain(error: Exception) -> Failure:
     return Failure(
         [f"unexpected {kind}: {error} (this is a bug; run it again with STREAMHOUSE_CONNECT_DEBUG=1)"], FAILED
     )
+
+
+def line_of(problem: Problem) -> str:
+    """Return a problem in one line: the message of one may go on with the field's name, that of another speaks of itself."""
+    return f"{problem.field}: {problem.message}" if problem.field else problem.message
 
 
 def _os_error(error: OSError) -> str:

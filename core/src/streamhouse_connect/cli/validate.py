@@ -11,7 +11,7 @@ import msgspec
 
 from streamhouse_connect import ConfigError, MemoryBroker, Problem, StreamHouseError, Worker
 from streamhouse_connect.cli.bodies import BadBodyError, json_file, read_body, source_of
-from streamhouse_connect.cli.failures import USAGE, CommandError
+from streamhouse_connect.cli.failures import USAGE, CommandError, line_of
 from streamhouse_connect.cli.output import output_option, print_json, say, warning
 
 __all__ = ["validate"]
@@ -44,7 +44,7 @@ def validate(*, files: tuple[Path, ...], connect: bool, output: str) -> None:
         for verdict in verdicts:
             _tell(verdict)
 
-    lines = [f"{verdict.file}: {problem}" for verdict in verdicts for problem in verdict.problems]
+    lines = [f"{verdict.file}: {line_of(problem)}" for verdict in verdicts for problem in verdict.problems]
 
     if lines:
         raise CommandError(*lines, exit_code=USAGE)

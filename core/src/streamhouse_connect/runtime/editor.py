@@ -136,4 +136,4 @@ def _difference(one: Definition, other: Definition) -> tuple[str, ...]:
 
 
 def unknown_connector(name: str) -> NotFoundError:
-    return NotFoundError(f"there is no connector called {name!r}", code="unknown_connector")
+    return NotFoundError(f"there is no connector {name!r}", code="unknown_connector")
