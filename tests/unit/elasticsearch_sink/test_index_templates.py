@@ -118,10 +118,13 @@ async def test_opensearch_makes_indexes_as_its_settings_say():
     assert [sorted(body) for body in bodies] == [["_meta", "allow_auto_create", "priority"], ["_meta", "priority"]]
 
 
-@pytest.mark.parametrize("answers", [[(403, b"no")], [(404, b""), (400, b"no")]])
-async def test_a_template_that_is_refused(answers: list[tuple[int, bytes]]):
+@pytest.mark.parametrize(
+    ("answers", "remedy"),
+    [([(403, b"no")], "right to manage index templates"), ([(404, b""), (400, b"no")], "correct what is wrong")],
+)
+async def test_a_template_that_is_refused(answers: list[tuple[int, bytes]], remedy: str):
     """The words of Elasticsearch, and the remedy."""
-    with pytest.raises(FatalError, match=r"index template a of .*: HTTP 40., no; .*right to manage index templates"):
+    with pytest.raises(FatalError, match=rf"index template a of .*: HTTP 40., no; .*{remedy}"):
         await apply_template(Server(*answers).ask, "a", {})
 
 

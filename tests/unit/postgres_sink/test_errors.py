@@ -141,8 +141,12 @@ def test_an_error_about_no_record_is_said_in_postgresqls_words():
 @pytest.mark.parametrize(
     ("text", "kind", "remedy"),
     [
-        ('FATAL:  password authentication failed for user "u"', FatalError, "user and password"),
-        ("fe_sendauth: no password supplied", FatalError, "user and password"),
+        (
+            'FATAL:  password authentication failed for user "u"',
+            FatalError,
+            "correct the user in connection.url, and the password",
+        ),
+        ("fe_sendauth: no password supplied", FatalError, "correct the user in connection.url, and the password"),
         ('FATAL:  role "u" does not exist', FatalError, "the user"),
         ('FATAL:  database "d" does not exist', FatalError, "the database"),
         ('FATAL:  no pg_hba.conf entry for host "1.2.3.4"', FatalError, "pg_hba.conf"),

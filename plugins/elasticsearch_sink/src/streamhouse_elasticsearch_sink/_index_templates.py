@@ -35,6 +35,7 @@ _BAD: Final = 400
 _NOT_FOUND: Final = 404
 _BUSY: Final = 429
 _BROKEN: Final = 500
+_NO_RIGHT: Final = "its user needs the right to manage index templates, or an administrator makes it"
 _UNFIT: Final = re.compile(r"[^a-z0-9._-]")
 
 
@@ -138,7 +139,7 @@ async def apply_template(
     if status != _OK:
         raise FatalError(
             f"the index template {name} of index.settings, index.mapping or index.template can't be made: {says}; "
-            "its user needs the right to manage index templates, or an administrator makes it"
+            + ("correct what is wrong in them" if status == _BAD else _NO_RIGHT)
         )
 
     return Applied.MADE

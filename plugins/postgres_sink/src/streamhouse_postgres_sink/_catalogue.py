@@ -36,7 +36,8 @@ SELECT c.oid, n.nspname::text, c.relname::text, c.relkind::text, row_security_ac
        has_database_privilege(current_database(), 'TEMP'), has_table_privilege(c.oid, 'DELETE'), c.relpersistence <> 'u',
        (SELECT {shape} {attributes}),
        ARRAY(SELECT coalesce(a.attname::text, '') FROM pg_partitioned_table t, unnest(t.partattrs::int2[]) AS x (attnum)
-             LEFT JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = x.attnum WHERE t.partrelid = c.oid)
+             LEFT JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = x.attnum WHERE t.partrelid = c.oid),
+       current_user::text
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE c.oid = CASE WHEN %(qualified)s::text IS NOT NULL THEN to_regclass(%(qualified)s) ELSE (
   SELECT r.oid FROM pg_class r JOIN pg_namespace s ON s.oid = r.relnamespace
@@ -119,6 +120,8 @@ class Table:
     never_null: frozenset[str] = frozenset()
     """Those of them that can't be otherwise: in the primary key, identities."""
     identities: frozenset[str] = frozenset()
+    user: str = ""
+    """Whose privileges these are."""
     partition_key: tuple[str, ...] = ()
     """The columns that it is partitioned by; an expression is empty."""
     bases: Mapping[str, str] = attrs.field(factory=dict)
@@ -176,7 +179,7 @@ async def find_table(connection: AsyncConnection, name: TableName, *, waits: boo
     if row is None:
         return None
 
-    oid, schema, relation, kind, secured, lacking, can_stage, can_delete, is_logged, shape, partition_key = row
+    oid, schema, relation, kind, secured, lacking, can_stage, can_delete, is_logged, shape, partition_key, user = row
     columns = await (await connection.execute(_COLUMNS, [oid])).fetchall()
     indexes = await unique_indexes(connection, oid)
     not_null = await (await connection.execute(_NOT_NULL, [oid])).fetchall()
@@ -209,4 +212,5 @@ async def find_table(connection: AsyncConnection, name: TableName, *, waits: boo
         never_null=frozenset(name for name, is_fixed, _ in not_null if is_fixed),
         identities=frozenset(name for name, _, is_identity in not_null if is_identity),
         partition_key=tuple(partition_key),
+        user=user,
     )

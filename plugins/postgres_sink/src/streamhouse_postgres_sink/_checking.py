@@ -59,7 +59,7 @@ async def _problems_with_database(connection: Connection, config: PostgresConfig
     elif tables.is_single and not config.auto_create:
         problems.append(Problem("table.name", absence(tables.name)))
     elif config.auto_create and not schema.can_create:  # which tables there are is known with the topics only
-        problems.append(Problem("auto.create", _may_not_create(schema)))
+        problems.append(Problem("auto.create", _may_not_create(schema, connection.info.user)))
 
     if config.keeps_offsets and schema is not None:
         problems += await _problems_with_offsets(connection, schema)
@@ -98,6 +98,6 @@ def _no_schema(name: str | None) -> str:
     return f"names the schema {name}, which does not exist; create it, or correct table.name"
 
 
-def _may_not_create(schema: Schema) -> str:
-    listed = sql.Identifier(schema.name).as_string(None)
-    return f"the user may not make tables: GRANT CREATE ON SCHEMA {listed} TO the user of connection.url"
+def _may_not_create(schema: Schema, user: str) -> str:
+    named, who = (sql.Identifier(name).as_string(None) for name in (schema.name, user))
+    return f"the user may not make tables: GRANT CREATE ON SCHEMA {named} TO {who}"

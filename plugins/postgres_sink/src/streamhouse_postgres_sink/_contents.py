@@ -155,7 +155,9 @@ def _number(column: Column, raw: bytes, rules: Rules) -> None:
         return
 
     if _has_digits_below(number, -scale):
-        raise Unstorable("22003", "has more digits than the column keeps, and would be rounded (numeric.rounding)")
+        raise Unstorable(
+            "22003", "has more digits than the column keeps, and would be rounded; numeric.rounding=round allows that"
+        )
 
 
 def _has_digits_below(number: Decimal, power: int) -> bool:

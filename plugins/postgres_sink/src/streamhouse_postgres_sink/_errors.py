@@ -69,9 +69,10 @@ _CODES: Final = {
     "42P01": Meaning.STALE,  # undefined table
     "42P10": Meaning.STALE,  # no unique index for ON CONFLICT
 }
+_LOGIN: Final = "correct the user in connection.url, and the password there or in connection.password"
 _REMEDIES: Final = {
     "25006": "tried again until it is not: a standby has to be promoted, or default_transaction_read_only has to be off",
-    "28": "correct user and password in connection.url",
+    "28": _LOGIN,
     "3D000": "correct the database in connection.url",
     "3F000": "create the schema, or correct table.name",
     "42501": "grant the privilege to the user of connection.url",
@@ -85,8 +86,7 @@ _REFUSALS: Final = {
     r"definition of service|service file|invalid \S+ value": "correct the worker's environment: PGSERVICE, PGSSLMODE and the like",
     r"certificate|private key|SSL error: .*alert|does not support SSL|no encryption": "correct sslmode, sslrootcert, sslcert "
     "and sslkey in connection.url",
-    r"authentication failed|no password supplied|authentication method|requires? password": "correct user and password "
-    "in connection.url",
+    r"authentication failed|no password supplied|authentication method|requires? password": _LOGIN,
     r"role .* does not exist|not permitted to log in|no such user": "correct the user in connection.url",
     r"database .* does not exist|no such database|permission denied for database|not currently accepting connections": "correct the "
     "database in connection.url",
@@ -182,7 +182,7 @@ def cannot_connect(error: psycopg.Error, *, place: str) -> DeliveryError:
         if re.search(pattern, text):
             return FatalError(f"{said}; {remedy}")
 
-    return RetriableError(said)
+    return RetriableError(f"{said}; check host and port in connection.url")
 
 
 def _name(error: psycopg.Error) -> str:

@@ -76,14 +76,15 @@ def problems_with(table: Table, *, mode: Mode, needs: Needs) -> Iterator[Problem
 
 
 def _troubles(table: Table, mode: Mode, needs: Needs) -> Iterator[Problem]:
+    user = sql.Identifier(table.user).as_string(None)
     lacking = (*table.lacking, *(() if table.can_delete else ("DELETE",)))
 
     if missing := [privilege for privilege in mode.privileges if privilege in lacking]:
-        grant = f"GRANT {', '.join(missing)} ON {table.name} TO the user of connection.url"
+        grant = f"GRANT {', '.join(missing)} ON {table.name} TO {user}"
         yield Problem("connection.url", f"the user lacks privileges: {grant}")
 
     if (mode.is_staged or not table.is_copyable) and not table.can_stage:
-        grant = "GRANT TEMP ON DATABASE … TO the user of connection.url"
+        grant = f"GRANT TEMP ON DATABASE … TO {user}"
         yield Problem("connection.url", f"the user lacks the privilege TEMP: {grant}")
 
     columns = {column.name: column for column in table.columns}

@@ -91,7 +91,7 @@ def respelt(text: str, kind: Kind, *, precision: int) -> str:
     :raises Unstorable: it would be read as another time than it says, or nobody can tell which one that is.
     """
     if _RELATIVE.search(text):
-        raise Unstorable("22007", "says when by when it is read, which is another time each time")
+        raise Unstorable("22007", 'says "now", "tomorrow" or the like, which a replay would read as another time')
 
     if _POSIX.search(text):
         raise Unstorable("22009", "has an offset behind the name of a zone, which PostgreSQL takes for the opposite")

@@ -220,7 +220,7 @@ class PostgresSink(Sink[PostgresConfig]):
 
                 was_read = was_read or error.otherwise is not None
 
-            self._context.log.info("table changed, reading the catalogue again")
+            self._context.log.info("catalogue_read_again")
             await session.prepare()
 
     async def _in_time(self, work: Coroutine[object, object, T]) -> T:

@@ -80,7 +80,8 @@ def troubles_with(url: SecretUrl, *, directory: Path) -> Iterator[str]:
 
     if not scheme or scheme["scheme"] not in ("postgres", "postgresql"):
         seen = f", but starts with {scheme[0]}" if scheme else ""
-        yield f"must start with postgresql:// or postgres://{seen}"
+        jdbc = "; leave out jdbc:" if url.reveal().startswith("jdbc:") else ""
+        yield f"must start with postgresql:// or postgres://{seen}{jdbc}"
         return
 
     if not url.reveal().isprintable():
@@ -168,7 +169,7 @@ def _agrees(shown: str, read: Mapping[str, object]) -> bool:
 def _wrong_values(read: Mapping[str, object]) -> Iterator[str]:
     for name, choices in _CHOICES.items():
         if name in read and read[name] not in choices:
-            yield f"has a {name} that does not exist; there are {', '.join(choices)}"
+            yield f"gives {name} a value that it can't have; there are {', '.join(choices)}"
 
     for port in str(read.get("port", "")).split(","):
         if port and not (re.fullmatch(r"[0-9]{1,5}", port) and 0 < int(port) <= _MAX_PORT):
