@@ -112,7 +112,7 @@ def transact(kafka: Topics, topic: str, values: Iterable[bytes], *, commit: bool
     for value in values:
         producer.produce(topic, value)
 
-    producer.flush(SECONDS)
+    assert not producer.flush(SECONDS), "some records were not sent in time"
 
     if not hold:
         (producer.commit_transaction if commit else producer.abort_transaction)(SECONDS)
