@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
-__all__ = ["HOSTILE"]
+import json
+from typing import TYPE_CHECKING
+
+from streamhouse_connect import RejectedRecords
+from streamhouse_connect.testing import make_batch
+
+if TYPE_CHECKING:
+    from integration.elasticsearch_sink.conftest import Index, OpenSink
+
+__all__ = ["assert_hostile_values_touch_nothing_else"]
 
 HOSTILE = [
     b'{"a":1}\n{"delete":{"_id":"canary"}}',
@@ -40,3 +49,21 @@ HOSTILE = [
     b"null",
     b"",
 ]
+
+
+async def assert_hostile_values_touch_nothing_else(index: Index, open_sink: OpenSink) -> None:
+    """Each becomes its own document, equal to what it said, or none."""
+    index.server.request("PUT", f"/{index.name}/_doc/canary?refresh=true", {"canary": True})
+    sink = await open_sink(index)
+    expected = {"canary": {"canary": True}}
+
+    for offset, value in enumerate(HOSTILE):
+        try:
+            await sink.write(make_batch([value], first_offset=offset))
+        except RejectedRecords as rejected:
+            print(value[:40], rejected)
+        else:
+            expected[f"orders+0+{offset}"] = json.loads(value)
+
+    assert index.documents() == expected
+    assert len(expected) > 8

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from integration.elasticsearch_sink.conftest import ORDERS, Index, OpenSink
+from repeats import seeded
 from streamhouse_connect import Batch, RejectedBatch, RejectedRecords
 from streamhouse_connect.testing import make_batch
 from streamhouse_elasticsearch_sink import ElasticsearchSink
@@ -78,9 +79,7 @@ async def accepted(sink: ElasticsearchSink, batch: Batch) -> list[int]:
 
 async def test_any_bytes_read_back_equal_or_are_rejected_and_touch_nothing_else(index: Index, open_sink: OpenSink):
     """For as long as the test may take; the seed is printed."""
-    seed = random.randrange(1 << 32)
-    print(f"seed {seed}")
-    dice = random.Random(seed)
+    dice = seeded()
     index.server.request("PUT", f"/{index.name}", {"mappings": {"dynamic": "false"}})
     index.server.request("PUT", f"/{index.name}/_doc/canary", {"canary": True})
     expected: dict[str, Any] = {"canary": {"canary": True}}
@@ -114,9 +113,7 @@ async def test_any_bytes_as_keys_are_the_ids_of_their_own_documents_or_rejected(
     index: Index, open_sink: OpenSink, options: dict[str, Any]
 ):
     """The last one of a key counts, tombstones too; no key reaches another's document. The seed is printed."""
-    seed = random.randrange(1 << 32)
-    print(f"seed {seed}")
-    dice = random.Random(seed)
+    dice = seeded()
     index.server.request("PUT", f"/{index.name}", {"mappings": {"dynamic": "false"}})
     sink = await open_sink(index, document_id="{key}", delete_enabled=True, **options)
     await sink.resume(ORDERS)
@@ -150,9 +147,7 @@ def document_id(found: bytes) -> str:
 
 async def test_any_bytes_of_updates_read_back_equal_or_are_rejected(index: Index, open_sink: OpenSink):
     """Elasticsearch writes them anew; numbers have the digits that it keeps. The seed is printed."""
-    seed = random.randrange(1 << 32)
-    print(f"seed {seed}")
-    dice = random.Random(seed)
+    dice = seeded()
     index.server.request("PUT", f"/{index.name}", {"mappings": {"dynamic": "false"}})
     index.server.request("PUT", f"/{index.name}/_doc/canary", {"canary": True})
     expected: dict[str, Any] = {"canary": {"canary": True}}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import random
 import time
 from collections import Counter
 from typing import Any
@@ -12,6 +11,7 @@ import attrs
 import pytest
 
 from integration.elasticsearch_sink.conftest import NOON, ORDERS, Index, OpenSink, keyed
+from repeats import seeded
 from streamhouse_connect import FatalError, RejectedRecords
 from streamhouse_connect.testing import make_batch
 
@@ -208,9 +208,7 @@ async def test_an_index_is_made_by_its_template_where_the_cluster_makes_none(sma
 
 async def test_names_of_any_letters_stay_behind_the_prefix(index: Index, open_sink: OpenSink):
     """What is not rejected is an index that Elasticsearch takes by the name that was meant, or refuses by itself; the seed is printed."""
-    seed = random.randrange(1 << 32)
-    print(f"seed {seed}")
-    dice = random.Random(seed)
+    dice = seeded()
     pieces = ["*", ",", "_all", "<", ">", "{now/d}", ".kibana", "%3C", "..", "/", "-", "+", ":", "#", "A", "\u0130", "\u00df", "\u03a3", "\u212a", "\u2028",
               "\u00a0", "\x7f", "\U0001e900", "\u0345", "e\u0301", "x" * 90, "\u00e9" * 40, "z", "1"]  # fmt: skip
     tenants = ["".join(dice.choices(pieces, k=dice.randrange(1, 4))) for _ in range(60)]

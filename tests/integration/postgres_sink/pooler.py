@@ -10,6 +10,8 @@ from urllib.parse import urlsplit
 
 import attrs
 
+from integration.postgres_sink.listening import Listening
+
 __all__ = ["Pooler"]
 
 _SSL_REQUEST = 80877103
@@ -32,10 +34,11 @@ class _Server:
     greeting: bytes
 
 
-class Pooler:
+class Pooler(Listening):
     """Gives each transaction another connection to the server than the one before."""
 
     def __init__(self, url: str, *, size: int = 3) -> None:
+        super().__init__()
         self._url = url
         place = urlsplit(url)
         self._place = (place.hostname, place.port)
@@ -43,16 +46,13 @@ class Pooler:
         self.size = size
         self._idle: asyncio.Queue[_Server] = asyncio.Queue()
         self._servers: list[_Server] = []
-        self._clients: dict[asyncio.StreamWriter, asyncio.Task[None]] = {}
-        self._listener: asyncio.Server
         self.answers = 0
         """How often the server was through with what it had been asked."""
 
     @property
     def url(self) -> str:
         """Where the server is, from here."""
-        port = self._listener.sockets[0].getsockname()[1]
-        return self._url.replace(f":{self._place[1]}/", f":{port}/")
+        return self._url.replace(f":{self._place[1]}/", f":{self.port}/")
 
     async def start(self) -> None:
         for _ in range(self.size):
@@ -66,40 +66,23 @@ class Pooler:
             self._servers.append(_Server(reader, writer, greeting))
             self._idle.put_nowait(self._servers[-1])
 
-        self._listener = await asyncio.start_server(self._connected, "127.0.0.1", 0)
+        await super().start()
 
     async def close(self) -> None:
-        self._listener.close()
-        clients = dict(self._clients)
+        for server in self._servers:
+            server.writer.transport.abort()
 
-        for writer in (*clients, *(server.writer for server in self._servers)):
-            writer.transport.abort()
+        await super().close()
 
-        await asyncio.gather(*clients.values())
-        await self._listener.wait_closed()
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while (await _startup_code(reader)) in (_SSL_REQUEST, _GSS_REQUEST):
+            writer.write(b"N")
 
-    async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        self._clients[writer] = task
+        writer.write(_AUTHENTICATED + self._servers[0].greeting + _STRANGE_PROCESS + b"Z\x00\x00\x00\x05I")
 
-        with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
-            while (await _startup_code(reader)) in (_SSL_REQUEST, _GSS_REQUEST):
-                writer.write(b"N")
-
-            writer.write(_AUTHENTICATED + self._servers[0].greeting + _STRANGE_PROCESS + b"Z\x00\x00\x00\x05I")
-
-            while True:
-                first = await _message(reader)
-
-                if first[:1] == b"X":
-                    break
-
-                async with self._borrowed() as server:
-                    self.answers += await _transaction(first, reader, writer, server)
-
-        writer.transport.abort()
-        del self._clients[writer]
+        while (first := await _message(reader))[:1] != b"X":
+            async with self._borrowed() as server:
+                self.answers += await _transaction(first, reader, writer, server)
 
     @contextlib.asynccontextmanager
     async def _borrowed(self) -> AsyncIterator[_Server]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import os
 import random
 from collections import Counter
 from collections.abc import Sequence
@@ -13,6 +12,7 @@ import attrs
 import pytest
 
 from integration.postgres_sink.conftest import OpenSink, Sql
+from repeats import seeded
 
 DEFAULTS: dict[str, Any] = {"a": 7, "b": None, "at": None, "gone": None}
 KEYS = 5
@@ -147,9 +147,7 @@ CASES = [
 @pytest.mark.parametrize("case", CASES, ids=str)
 async def test_batches_are_written_as_if_one_by_one(sql: Sql, open_sink: OpenSink, case: Case):
     """In every mode, with guards, tombstones and partial records, and any key; and what is counted is counted right."""
-    seed = int(os.environ.get("SEED") or random.randrange(1 << 32))
-    print(f"SEED={seed}")
-    rng = random.Random(seed)
+    rng = seeded()
     keys = Keys.chosen(rng, deletes=case.deletes is not None)
     soft = case.deletes == "soft"
     model = Model(case.mode, guarded=case.guarded, soft=soft, missing=case.missing)

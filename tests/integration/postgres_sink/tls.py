@@ -9,6 +9,8 @@ import subprocess
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from integration.postgres_sink.listening import Listening
+
 __all__ = ["PASSWORD", "Certificates", "TlsProxy"]
 
 PASSWORD = "key-hunter2"
@@ -56,46 +58,16 @@ class Certificates:
         subprocess.run(["openssl", *arguments], cwd=self.directory, check=True, capture_output=True)
 
 
-class TlsProxy:
+class TlsProxy(Listening):
     """Speaks TLS with clients as PostgreSQL does, and in the clear with the server."""
 
     def __init__(self, url: str, context: ssl.SSLContext) -> None:
+        super().__init__()
         place = urlsplit(url)
         self._server = (place.hostname, place.port)
         self._context = context
-        self._listener: asyncio.Server
-        self._clients: dict[asyncio.StreamWriter, asyncio.Task[None]] = {}
 
-    @property
-    def port(self) -> int:
-        port: int = self._listener.sockets[0].getsockname()[1]
-        return port
-
-    async def start(self) -> None:
-        self._listener = await asyncio.start_server(self._connected, "127.0.0.1", 0)
-
-    async def close(self) -> None:
-        self._listener.close()
-        clients = dict(self._clients)
-
-        for writer in clients:
-            writer.transport.abort()
-
-        await asyncio.gather(*clients.values())
-        await self._listener.wait_closed()
-
-    async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        self._clients[writer] = task
-
-        with contextlib.suppress(OSError, asyncio.IncompleteReadError):
-            await self._serve(reader, writer)
-
-        writer.transport.abort()
-        del self._clients[writer]
-
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if await reader.readexactly(8) != _TLS_REQUEST:
             return  # nothing is said in the clear
 

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import enum
 import re
+from http import HTTPStatus
 from operator import attrgetter
 from typing import TYPE_CHECKING, Final, Literal
 
@@ -23,11 +24,28 @@ import msgspec
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
-__all__ = ["FILTER_PATH", "Conflicts", "Failure", "Garbled", "Outcome", "failure", "is_supported", "outcome"]
+__all__ = [
+    "BROKEN",
+    "BUSY",
+    "FILTER_PATH",
+    "SUCCESS",
+    "Conflicts",
+    "Failure",
+    "Garbled",
+    "Outcome",
+    "failure",
+    "is_supported",
+    "outcome",
+]
 
 FILTER_PATH: Final = "items.*.status,items.*.error.type,items.*.error.reason,items.*.error.caused_by.reason"
 """What of an answer is read. The rest, most of it, is not sent; the error of a whole request always is."""
 
+SUCCESS: Final = range(200, 300)
+BUSY: Final = HTTPStatus.TOO_MANY_REQUESTS
+BROKEN: Final = HTTPStatus.INTERNAL_SERVER_ERROR
+"""This and all above it."""
+_UNAUTHORIZED: Final = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
 _MAX_REASON: Final = 1000
 
 _BLOCK: Final = "cluster_block_exception"
@@ -209,7 +227,7 @@ def outcome(
     refused = {
         index: result
         for index, result in zip(indexes, results, strict=True)
-        if result is None or result.error is not None or not 200 <= result.status < 300  # noqa: PLR2004 - HTTP's
+        if result is None or result.error is not None or result.status not in SUCCESS
     }
     return _sorted_out(refused, deletions, conflicts) if refused else Outcome()
 
@@ -235,13 +253,14 @@ def _sorted_out(refused: Mapping[int, _Result | None], deletions: Collection[int
 
         status = result.status
 
-        if 200 <= status < 300:  # noqa: PLR2004 - HTTP's
+        if status in SUCCESS:
             raise Garbled(f"the answer has an error with status {status}")
 
-        why = result.error or Failure(_CONFLICT if status == 409 else _UNKNOWN, f"HTTP status {status}")  # noqa: PLR2004 - HTTP's
-        is_conflict = status == 409 and why.type == _CONFLICT  # noqa: PLR2004 - HTTP's
+        is_409 = status == HTTPStatus.CONFLICT
+        why = result.error or Failure(_CONFLICT if is_409 else _UNKNOWN, f"HTTP status {status}")
+        is_conflict = is_409 and why.type == _CONFLICT
 
-        if status == 404 and index in deletions and (result.error is None or why.type == _MISSING):  # noqa: PLR2004 - HTTP's
+        if status == HTTPStatus.NOT_FOUND and index in deletions and (result.error is None or why.type == _MISSING):
             continue
 
         if is_conflict and conflicts is Conflicts.STALE:
@@ -249,10 +268,10 @@ def _sorted_out(refused: Mapping[int, _Result | None], deletions: Collection[int
         elif (is_conflict and conflicts is Conflicts.AGAIN) or _is_for_now(status, why):
             again[index] = str(why)
             # That the disk is full is no matter of how much is sent at once, though its status is 429.
-            is_busy = is_busy or (status == 429 and why.type != _BLOCK) or why.type in _CROWDED  # noqa: PLR2004 - HTTP's
+            is_busy = is_busy or (status == BUSY and why.type != _BLOCK) or why.type in _CROWDED
         elif why.type == _MISSING:
             missing = again[index] = str(why)
-        elif status in (401, 403) or why.is_blocking:
+        elif status in _UNAUTHORIZED or why.is_blocking:
             blocked = blocked or str(why)
         else:
             rejected[index] = str(why)
@@ -264,4 +283,4 @@ def _is_for_now(status: int, why: Failure) -> bool:
     if why.type == _REFUSED_BY_PIPELINE:
         return False
 
-    return status == 429 or status >= 500 or why.is_transient  # noqa: PLR2004 - HTTP's
+    return status == BUSY or status >= BROKEN or why.is_transient

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import re
 import ssl
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
 
 import aiohttp
@@ -21,7 +22,7 @@ import attrs
 from elastic_transport import ConnectionTimeout, TlsError
 
 from streamhouse_connect import DeliveryError, FatalError, RejectedBatch, RetriableError
-from streamhouse_elasticsearch_sink._answers import failure
+from streamhouse_elasticsearch_sink._answers import BROKEN, BUSY, SUCCESS, failure
 from streamhouse_elasticsearch_sink._limit import TooBusy
 
 if TYPE_CHECKING:
@@ -32,7 +33,8 @@ if TYPE_CHECKING:
 __all__ = ["Answer", "refused", "translated"]
 
 _MAX_WAIT: Final = 60.0
-_LATER: Final = frozenset({408, 425})
+_LATER: Final = (HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY)
+_REDIRECTS: Final = range(300, 400)
 
 _WORDS: Final = {
     401: "refuses the credentials; check those of connection.url, connection.username, connection.api.key or "
@@ -56,7 +58,7 @@ class Answer:
     @property
     def is_success(self) -> bool:
         """Whether the request was done."""
-        return 200 <= self.status < 300  # noqa: PLR2004 - HTTP's
+        return self.status in SUCCESS
 
 
 def translated(error: TransportError, where: str) -> DeliveryError:
@@ -82,21 +84,24 @@ def refused(answer: Answer, where: str) -> DeliveryError:
     why = failure(answer.body)
     says = f"{where} answers HTTP {status}" + (f", {why}" if why else "")
 
-    if status == 429:  # noqa: PLR2004 - HTTP's
+    if status == BUSY:
         return TooBusy(says, retry_after=_retry_after(answer))
 
-    if status in _LATER or status >= 500 or (why and why.is_transient):  # noqa: PLR2004 - HTTP's
+    if status in _LATER or status >= BROKEN or (why and why.is_transient):
         return RetriableError(says, retry_after=_retry_after(answer))
 
-    if 300 <= status < 400:  # noqa: PLR2004 - HTTP's
+    if status in _REDIRECTS:
         return FatalError(f"{says}, a redirect, which is not followed; put the final address in connection.url")
 
     # Without Elasticsearch's words a 400 is a proxy's or another server's, and no document is to blame.
-    if status == 400 and why and why.type != "media_type_header_exception" and not why.is_blocking:  # noqa: PLR2004 - HTTP's
-        return RejectedBatch(str(why))
+    if status == HTTPStatus.BAD_REQUEST and why:
+        if why.is_blocking:
+            return FatalError(
+                f"{says}: no document is to blame; change the server's settings, or the connector's options"
+            )
 
-    if why and why.is_blocking and status == 400:  # noqa: PLR2004 - HTTP's
-        return FatalError(f"{says}: no document is to blame; change the server's settings, or the connector's options")
+        if why.type != "media_type_header_exception":
+            return RejectedBatch(str(why))
 
     return FatalError(f"{says}: it {_WORDS.get(status, 'does not take this request; check connection.url')}")
 

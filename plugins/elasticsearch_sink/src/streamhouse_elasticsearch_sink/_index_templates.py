@@ -10,11 +10,13 @@ import enum
 import json
 import re
 from hashlib import sha256
+from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
 
 from streamhouse_connect import ConfigError, FatalError, Problem, RetriableError
+from streamhouse_elasticsearch_sink._answers import BROKEN, BUSY
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -30,11 +32,6 @@ _META: Final = "streamhouse"
 _AUTO_CREATE: Final = "allow_auto_create"
 """Has indexes made when they are written to, also where action.auto_create_index says that they are not."""
 
-_OK: Final = 200
-_BAD: Final = 400
-_NOT_FOUND: Final = 404
-_BUSY: Final = 429
-_BROKEN: Final = 500
 _NO_RIGHT: Final = "its user needs the right to manage index templates, or an administrator makes it"
 _UNFIT: Final = re.compile(r"[^a-z0-9._-]")
 
@@ -119,27 +116,28 @@ async def apply_template(
     digest = sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()
     status, answer = await ask("GET", path, None)
 
-    if status == _OK:
+    if status == HTTPStatus.OK:
         return Applied.KEPT if digest.encode() in answer else Applied.DIFFERENT
 
-    if status == _NOT_FOUND:
+    if status == HTTPStatus.NOT_FOUND:
         # Two tasks that start at once may both find none; they put the same.
         marked = {**body, "_meta": {**(body.get("_meta") or {}), _META: digest}}
         status, answer = await ask("PUT", path, json.dumps(marked).encode())
 
-        if status == _BAD and _AUTO_CREATE in marked and _AUTO_CREATE.encode() in answer:  # OpenSearch does not know it
+        # OpenSearch does not know it.
+        if status == HTTPStatus.BAD_REQUEST and _AUTO_CREATE in marked and _AUTO_CREATE.encode() in answer:
             del marked[_AUTO_CREATE]
             status, answer = await ask("PUT", path, json.dumps(marked).encode())
 
     says = f"HTTP {status}, {answer[:1000].decode(errors='replace')}"
 
-    if status == _BUSY or status >= _BROKEN:
+    if status == BUSY or status >= BROKEN:
         raise RetriableError(f"the index template {name} can't be made for now: {says}")
 
-    if status != _OK:
+    if status != HTTPStatus.OK:
         raise FatalError(
             f"the index template {name} of index.settings, index.mapping or index.template can't be made: {says}; "
-            + ("correct what is wrong in them" if status == _BAD else _NO_RIGHT)
+            + ("correct what is wrong in them" if status == HTTPStatus.BAD_REQUEST else _NO_RIGHT)
         )
 
     return Applied.MADE

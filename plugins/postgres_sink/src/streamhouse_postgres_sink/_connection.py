@@ -111,12 +111,15 @@ class Connection(psycopg.AsyncConnection[tuple[Any, ...]]):
             yield
             await self.execute(b"; ".join([*last, b"COMMIT"]))
         except BaseException:
-            with contextlib.suppress(psycopg.Error):  # a connection that is lost needs none
-                await self.rollback()
-
+            await self.undo()
             raise
         finally:
             self.has_sent.set()
+
+    async def undo(self) -> None:
+        """Roll back; a connection that is lost needs none."""
+        with contextlib.suppress(psycopg.Error):
+            await self.rollback()
 
     @property
     def _opening(self) -> list[bytes]:

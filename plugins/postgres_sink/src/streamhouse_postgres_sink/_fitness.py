@@ -9,6 +9,7 @@ from psycopg import sql
 
 from streamhouse_connect import FatalError, Problem
 from streamhouse_postgres_sink._deletes import mark_of
+from streamhouse_postgres_sink._statements import listed
 from streamhouse_postgres_sink._types import Kind
 from streamhouse_postgres_sink._uniqueness import index_remedy
 
@@ -100,10 +101,9 @@ def _troubles(table: Table, mode: Mode, needs: Needs) -> Iterator[Problem]:
             yield Problem(option, f"{table.name} has no column {', '.join(absent)}; correct {option}")
 
         if generated := [name for name in names if name in columns and not columns[name].is_writable]:
-            listed = ", ".join(generated)
             yield Problem(
                 option,
-                f"column {listed} of {table.name} is GENERATED ALWAYS or computed and can't be written; correct {option}",
+                f"column {', '.join(generated)} of {table.name} is GENERATED ALWAYS or computed and can't be written; correct {option}",
             )
 
     if mode.soft_column and (soft := columns.get(mode.soft_column)) and mark_of(soft) is None:
@@ -117,8 +117,9 @@ def _troubles(table: Table, mode: Mode, needs: Needs) -> Iterator[Problem]:
 
     if mode.needs_index and columns.keys() >= key and table.kind != "view" and key not in table.unique:
         remedy = index_remedy(str(table.name), mode.key, kind=table.kind, partition_key=table.partition_key)
-        listed = sql.SQL(", ").join(map(sql.Identifier, mode.key)).as_string(None)
-        yield Problem("pk.fields", f"{table.name} has no unique index on exactly {listed}: {remedy}")
+        yield Problem(
+            "pk.fields", f"{table.name} has no unique index on exactly {listed(mode.key).as_string(None)}: {remedy}"
+        )
 
 
 def _wrong_types(table: Table, needs: Needs) -> Iterator[Problem]:

@@ -197,9 +197,7 @@ class Ledger:
                 cursor = await self._connection.execute(statement, parameters)
                 await self._connection.execute("COMMIT")
         except psycopg.Error:
-            with contextlib.suppress(psycopg.Error):  # a connection that is lost needs none
-                await self._connection.rollback()
-
+            await self._connection.undo()
             raise
 
         return await cursor.fetchall()

@@ -38,7 +38,6 @@ class Target:
     def __init__(self, connection: Connection, table: Table, config: PostgresConfig, *, number: int) -> None:
         """Take a number that no other table of the connection has."""
         mode = config.mode
-        writable = [column.name for column in table.columns if column.is_writable]
         self.table = table
         self._connection = connection
         self._config = config
@@ -47,7 +46,7 @@ class Target:
         self._shapes = Shapes(table.columns, key=mode.required, update=mode.updates and mode.is_partial)
         self._copying = Copying(connection, table, shows_values=config.shows_values)
         self._staging = Staging(self._copying, statements=self._statements, shapes=self._shapes, rules=config.rules)
-        self._nullable = [name for name in writable if name not in table.not_null]
+        self._nullable = [name for name in self._statements.columns if name not in table.not_null]
 
     async def prepare(self) -> None:
         """Make the stage, if loads need one."""

@@ -9,7 +9,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 import attrs
-from psycopg import sql
+
+from streamhouse_postgres_sink._statements import listed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -85,5 +86,4 @@ def index_remedy(table: str, key: Sequence[str], *, kind: str, partition_key: Se
             f"that of a partitioned table has to have the columns that it is partitioned by: add {names} to pk.fields"
         )
 
-    listed = sql.SQL(", ").join(map(sql.Identifier, key)).as_string(None)
-    return f"CREATE UNIQUE INDEX ON {table} ({listed}), or correct pk.fields"
+    return f"CREATE UNIQUE INDEX ON {table} ({listed(key).as_string(None)}), or correct pk.fields"
